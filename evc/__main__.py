@@ -1,0 +1,5 @@
+"""`python -m evc` is `evc`."""
+
+from evc.cli import main
+
+main()

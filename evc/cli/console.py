@@ -1,0 +1,79 @@
+"""What commands share: the fleet they work on, progress on stderr, tables and JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from evc.doors import fleet as fleets
+from evc.doors.fleet import Fleet
+from evc.pure.errors import BadInput
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def fleet(folder: str | None) -> Fleet:
+    """The fleet folder that `-C` names, or that is found from here up."""
+    return fleets.find(Path(folder) if folder else None)
+
+
+def output_option(command: Command) -> Command:
+    """`-o table|json`."""
+    choice = click.Choice(["table", "json"])
+    return click.option("-o", "output", type=choice, default="table", help="Format on stdout.")(
+        command
+    )
+
+
+def on_option(command: Command) -> Command:
+    """`--on SELECTOR`."""
+    return click.option("--on", "selector", metavar="SELECTOR", help="Which nodes.")(command)
+
+
+def say(line: str) -> None:
+    """A line of progress, on stderr."""
+    click.echo(line, err=True)
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on stdout, nothing else."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """A table on stdout, or `empty` on stderr when there is nothing to show."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        say(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*[printable(str(cell)) for cell in row])
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, highlight=False, markup=False).print(table)
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: nodes and registries write some of it."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def secret(path: str | None, prompt: str) -> str | None:
+    """A secret from a 0600 file, `-` for stdin, or (no path) a prompt when a person is there."""
+    if path == "-":
+        return sys.stdin.readline().rstrip("\n")
+    if path:
+        return fleets.read_private(Path(path))
+    if sys.stdin.isatty():
+        answer: str = click.prompt(prompt, hide_input=True, err=True)
+        return answer
+    raise BadInput(f"{prompt}: no terminal to ask on", "give a 0600 file, or `-` for stdin")

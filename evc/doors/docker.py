@@ -1,0 +1,88 @@
+"""The controller's own Docker engine (nodes' engines are reached through `evc_node`)."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from evc.pure.errors import EvcError
+
+Say = Callable[[str], None]
+
+
+def connect() -> docker.DockerClient:
+    """A client of the engine on this machine; raises EvcError when none answers."""
+    try:
+        client = docker.from_env(timeout=120)
+        client.ping()
+        return client
+    except DockerException as error:
+        raise EvcError(
+            f"no Docker engine answers on this machine ({_short(error)})",
+            "start it, or let `evc doctor --fix` install and start one",
+        ) from None
+
+
+def has_image(client: docker.DockerClient, name: str) -> bool:
+    try:
+        client.images.get(name)
+        return True
+    except ImageNotFound:
+        return False
+
+
+def pull(client: docker.DockerClient, name: str) -> bool:
+    """Try to pull `name` from where its name says; False when that place does not answer."""
+    try:
+        client.images.pull(name)
+        return True
+    except APIError:
+        return False
+
+
+def build(client: docker.DockerClient, tag: str, files: Mapping[str, str], say: Say) -> None:
+    """Build `tag` from `files` (path → text, one of them `Dockerfile`); raises EvcError."""
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for path, text in files.items():
+            info = tarfile.TarInfo(path)
+            data = text.encode()
+            info.size, info.mode = len(data), 0o755 if text.startswith("#!") else 0o644
+            archive.addfile(info, io.BytesIO(data))
+    context.seek(0)
+    stream = client.api.build(
+        fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True
+    )
+    follow(stream, say)
+
+
+def import_root(client: docker.DockerClient, archive: Any, name: str) -> None:
+    """Make image `name` from a tar stream of a root file system."""
+    repository, _, tag = name.rpartition(":")
+    client.api.import_image_from_data(archive, repository=repository, tag=tag)
+
+
+def push(client: docker.DockerClient, name: str, login: Mapping[str, str], say: Say) -> None:
+    """Push `name`; the SDK does not raise, so each line is read for its error."""
+    follow(client.api.push(name, stream=True, decode=True, auth_config=dict(login)), say)
+
+
+def follow(stream: Iterator[dict[str, Any]], say: Say) -> None:
+    """Pass an engine's progress lines to `say`; raises EvcError with the engine's own error."""
+    tail: list[str] = []
+    for event in stream:
+        line = str(event.get("stream") or event.get("status") or "").rstrip()
+        if line:
+            tail = [*tail[-39:], line]
+            say(line)
+        if "error" in event:
+            raise EvcError(f"Docker: {event['error']}\n" + "\n".join(tail))
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:160]

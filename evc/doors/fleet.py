@@ -1,0 +1,158 @@
+"""The fleet folder: where it is, what lies where in it, its files and its locks."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from evc.pure import schema
+from evc.pure.config import ServerConfig
+from evc.pure.errors import BadInput, Locked
+
+CONFIG = "ServerConfig.yaml"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A fleet folder by its root; every path EVC uses in it is a property here."""
+
+    root: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / CONFIG
+
+    @property
+    def inventory_file(self) -> Path:
+        return self.root / "hosts.ini"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "db" / "edge_logs.db3"
+
+    @property
+    def certs(self) -> Path:
+        """CA, registry certificate, logins and SSH key; 0700."""
+        return _private(self.root / "certs")
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.certs / "known_hosts"
+
+    @property
+    def ssh_key(self) -> Path:
+        return self.certs / "id_ed25519"
+
+    @property
+    def ca(self) -> Path:
+        return self.certs / "ca.crt"
+
+    @property
+    def registry_data(self) -> Path:
+        return self.root / "db" / "registry"
+
+    @property
+    def id(self) -> str:
+        """The mark that nodes, containers and networks of this fleet carry: 12 hex digits."""
+        file = self.certs / "fleet-id"
+        if not file.exists():
+            write_private(file, secrets.token_hex(6))
+        return file.read_text().strip()
+
+    def config(self) -> ServerConfig:
+        """The parsed `ServerConfig.yaml`; raises BadFile with all its problems."""
+        return schema.read(read_config(self.config_file), CONFIG, ServerConfig)
+
+    @contextlib.contextmanager
+    def lock(self, target: str) -> Iterator[None]:
+        """Hold the lock named `target`; raises Locked naming the holder. Death frees it."""
+        folder = _private(self.root / "db" / "locks")
+        with (folder / f"{target}.lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Locked(*_holder(file.name, target)) from None
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "command": _command(), "at": time.time()}))
+            file.flush()
+            yield
+
+
+def find(start: Path | None = None) -> Fleet:
+    """The fleet folder at or above `start` (else EVC_HOME, else here); raises BadInput."""
+    begin = (start or Path(os.environ.get("EVC_HOME") or Path.cwd())).absolute()
+    for folder in (begin, *begin.parents):
+        if (folder / CONFIG).is_file():
+            return Fleet(folder)
+    raise BadInput(
+        f"no {CONFIG} in {begin} or above it", "make a fleet folder with `evc init DIR`, or -C DIR"
+    )
+
+
+def share() -> Path:
+    """The folder that holds `playbooks/` and `db/`: inside the wheel, or the checkout."""
+    packaged = Path(__file__).parent.parent / "share"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent.parent
+
+
+def read_config(path: Path) -> str:
+    """The text of a config file; refuses what anyone may write to, and what is not UTF-8."""
+    try:
+        if path.stat().st_mode & 0o002:
+            raise BadInput(f"{path} can be changed by any user", f"chmod o-w {path}")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text (byte {error.start})") from None
+
+
+def read_private(path: Path) -> str:
+    """The text of a secret's file; refuses one that others may read."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist") from None
+    if mode & 0o077:
+        raise BadInput(f"{path} can be read by other users", f"chmod 600 {path}")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` as a 0600 file, whole or not at all."""
+    replace(path, text, 0o600)
+
+
+def replace(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _command() -> str:
+    return " ".join(["evc", *sys.argv[1:]])[:200]
+
+
+def _holder(path: str, target: str) -> tuple[str, str]:
+    try:
+        holder = json.loads(Path(path).read_text())
+        who = f"`{holder['command']}` (process {holder['pid']}, since {time.ctime(holder['at'])})"
+    except (ValueError, KeyError, TypeError):
+        who = "another command"
+    return f"{target} is locked by {who}", "wait for it, or end that process"

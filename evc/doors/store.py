@@ -1,0 +1,124 @@
+"""The fleet's database: opening it, its migrations, and transactions. The only user of apsw.
+
+Queries stay SQL and live with the runbook that asks them; this module hides nothing of SQLite
+but its settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from evc.pure.errors import EvcError
+
+Row = dict[str, Any]
+Values = Sequence[Any] | dict[str, Any]
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Store:
+    """One open database."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, values: Values = ()) -> list[Row]:
+        """All rows of a query, each a dict by column name."""
+        cursor = self._connection.cursor()
+        cursor.row_trace = _as_dict
+        return list(cursor.execute(sql, values))
+
+    def row(self, sql: str, values: Values = ()) -> Row | None:
+        """The first row of a query, or None."""
+        return next(iter(self.rows(sql, values)), None)
+
+    def write(self, sql: str, values: Values = ()) -> int:
+        """Run one statement; the id of the row it inserted last."""
+        self._connection.execute(sql, values)
+        return self._connection.last_insert_rowid()
+
+    def write_all(self, sql: str, rows: Sequence[Values]) -> None:
+        """Run one statement for each of `rows`, in one transaction."""
+        with self.transaction():
+            self._connection.executemany(sql, rows)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside happen, or none."""
+        with self._connection:
+            yield
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextlib.contextmanager
+def opened(path: Path, migrations: Path) -> Iterator[Store]:
+    """The database at `path`, brought to the newest schema of `migrations`; closed at the end."""
+    store = connect(path, migrations)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def connect(path: Path, migrations: Path) -> Store:
+    """Open (and make, and migrate) the database; raises EvcError for one it must not touch."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        _migrate(connection, path, migrations)
+    except apsw.NotADBError:
+        raise EvcError(f"{path} is not a database", "move it away and run again") from None
+    except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
+        raise EvcError(f"{path} cannot be written: {error}", "check its folder's owner") from None
+    return Store(connection)
+
+
+def _migrate(connection: apsw.Connection, path: Path, migrations: Path) -> None:
+    files = sorted(migrations.glob("[0-9]*.sql"))
+    version = connection.pragma("user_version")
+    newest = _number(files[-1])
+    if version > newest:
+        raise EvcError(
+            f"{path} was written by a newer EVC (schema {version}, this one knows {newest})",
+            "update EVC on this machine",
+        )
+    waiting = [file for file in files if _number(file) > version]
+    if waiting and version:
+        copy = path.with_suffix(f".before-{newest}-{int(time.time())}")
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    for file in waiting:
+        _apply(connection, file)
+
+
+def _apply(connection: apsw.Connection, file: Path) -> None:
+    """One migration and its record in one transaction; another process may have been faster."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.pragma("user_version") < _number(file):
+            connection.execute(file.read_text(encoding="utf-8"))
+            connection.execute(f"PRAGMA user_version = {_number(file)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _number(file: Path) -> int:
+    match = re.match(r"\d+", file.name)
+    return int(match.group()) if match else 0
+
+
+def _as_dict(cursor: apsw.Cursor, row: tuple[Any, ...]) -> Row:
+    return dict(zip([column[0] for column in cursor.description], row, strict=True))

@@ -1,0 +1,1 @@
+"""Values and decisions without I/O: nothing here reads, writes, waits or asks the time."""

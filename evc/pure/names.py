@@ -1,0 +1,86 @@
+"""What names, addresses and versions may look like, everywhere in EVC."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+KEYWORDS = frozenset({"all", "and", "or", "not", "gpu"})
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_MODEL = re.compile(r"[a-z0-9]([a-z0-9._-]{0,46}[a-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_IPV6 = re.compile(r"[0-9A-Fa-f:]{2,39}")
+_USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+
+
+def _matching(pattern: re.Pattern[str], rule: str, value: str) -> str:
+    if not pattern.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} {rule}")
+    return value
+
+
+def node_name(value: str) -> str:
+    """A name for a node or group; raises ValueError."""
+    rule = "is not a name: letters, digits, '_', '.', '-', at most 63, starting with a letter/digit"
+    _matching(_NAME, rule, value)
+    if value.lower() in KEYWORDS:
+        raise ValueError(f"{value!r} is a word of the selector language")
+    return value
+
+
+def model_name(value: str) -> str:
+    """A model's name, fit for an image tag; raises ValueError."""
+    rule = "is not a model name: lower-case letters, digits, '.', '_', '-', at most 48"
+    return _matching(_MODEL, rule, value)
+
+
+def version(value: str) -> str:
+    """A version as typed; raises ValueError."""
+    rule = "is not a version: letters, digits, '.', '_', '-', at most 31"
+    return _matching(_VERSION, rule, value)
+
+
+def address(value: str) -> str:
+    """A host name or IP address; raises ValueError."""
+    if ":" in value:
+        return _matching(_IPV6, "is not an address", value)
+    return _matching(_HOST, "is not a host name or IP address", value)
+
+
+def user(value: str) -> str:
+    """A Unix account name; raises ValueError."""
+    return _matching(_USER, "is not a user name", value)
+
+
+def port(value: object) -> int:
+    """A TCP port as number or digits (no spaces, no sign); raises ValueError."""
+    text = str(value)
+    _matching(_PORT, "is not a port (1 to 65535)", text)
+    if int(text) > 65535:
+        raise ValueError(f"{text} is not a port (1 to 65535)")
+    return int(text)
+
+
+def safe_text(value: str) -> str:
+    """Free text that nothing will take for a template or a terminal command; raises ValueError."""
+    if any(mark in value for mark in ("{{", "{%", "{#")):
+        raise ValueError(f"{value[:80]!r} holds a template")
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError("holds control characters")
+    if len(value) > 500:
+        raise ValueError("longer than 500 characters")
+    return value
+
+
+NodeName = Annotated[str, AfterValidator(node_name)]
+ModelName = Annotated[str, AfterValidator(model_name)]
+Version = Annotated[str, AfterValidator(version)]
+Address = Annotated[str, AfterValidator(address)]
+User = Annotated[str, AfterValidator(user)]
+Port = Annotated[int, BeforeValidator(port)]
+SafeText = Annotated[str, AfterValidator(safe_text)]

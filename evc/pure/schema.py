@@ -1,0 +1,63 @@
+"""Read a document by a pydantic schema and report every problem with file, line and key."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from evc.pure import yamltext
+from evc.pure.errors import BadFile, Problem
+
+
+class Strict(BaseModel):
+    """Base of every schema: frozen, and a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=10_000)
+
+
+Schema = TypeVar("Schema", bound=Strict)
+
+
+def read(text: str, file: str, schema: type[Schema]) -> Schema:
+    """`text` as a `schema` value; raises BadFile with all problems at once."""
+    document = yamltext.parse(text, file)
+    try:
+        return schema.model_validate(document.value if document.value is not None else {})
+    except ValidationError as error:
+        problems = [_problem(document, schema, detail) for detail in error.errors()]
+        raise BadFile(problems) from None
+
+
+def _problem(document: yamltext.Document, schema: type[Strict], detail: Any) -> Problem:
+    path = tuple(part for part in detail["loc"] if part != "[key]")
+    message, remedy = str(detail["msg"]).removeprefix("Value error, "), ""
+    if detail["type"] == "extra_forbidden":
+        message = "unknown key"
+        near = difflib.get_close_matches(str(path[-1]), _keys(schema, path[:-1]), n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else ""
+    key = ".".join(str(part) for part in path) or "-"
+    return Problem(document.file, document.line(path), key, message, remedy)
+
+
+def _keys(schema: type[Strict], path: tuple[Any, ...]) -> list[str]:
+    """The keys that `schema` knows at `path`."""
+    found: Any = schema
+    for part in path:
+        if isinstance(part, str) and isinstance(found, type) and issubclass(found, BaseModel):
+            info = found.model_fields.get(part)
+            found = _nested(info.annotation) if info else None
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        return list(found.model_fields)
+    return []
+
+
+def _nested(annotation: Any) -> Any:
+    """The schema inside `list[X]`, `dict[str, X]` or `X | None`."""
+    inner = getattr(annotation, "__args__", ())
+    for candidate in (annotation, *inner):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    nested = [_nested(item) for item in inner]
+    return next((item for item in nested if item is not None), None)

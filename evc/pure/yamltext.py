@@ -1,0 +1,132 @@
+"""YAML as text: every scalar stays what was typed, so `1.10`, `no` and `22:22` keep their meaning.
+
+The schema that reads the result decides what is a number. Anchors and aliases work, aliases as
+mapping keys too; tags, duplicate keys, deep nesting and alias bombs do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from evc.pure.errors import BadFile, Problem
+
+MAX_CHARACTERS = 1_000_000
+MAX_DEPTH = 50
+MAX_VALUES = 50_000
+
+Path = tuple[str | int, ...]
+_NULL = {"", "~", "null", "Null", "NULL"}
+_STANDARD_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a YAML text holds (dict, list, str, None), and the line each key path stands on."""
+
+    file: str
+    value: Any
+    lines: dict[Path, int] = field(default_factory=dict)
+
+    def line(self, path: Path) -> int:
+        """The line of `path`, or of its nearest parent that has one."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def parse(text: str, file: str) -> Document:
+    """Read one YAML document; raises BadFile naming the line of whatever is wrong."""
+    if len(text) > MAX_CHARACTERS:
+        raise BadFile([Problem(file, 1, "-", f"larger than {MAX_CHARACTERS:,} characters")])
+    try:
+        _check_events(text, file)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise BadFile([Problem(file, line, "-", error.problem or "not YAML")]) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise BadFile([Problem(file, 1, "-", f"not YAML: {str(error)[:200]}")]) from error
+    return _Builder(file).document(root)
+
+
+def _check_events(text: str, file: str) -> None:
+    """Refuse what must not reach the recursive composer: nesting and tags that name objects."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line + 1
+                raise BadFile([Problem(file, line, "-", f"nested deeper than {MAX_DEPTH} levels")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        tag = getattr(event, "tag", None)
+        if tag and not tag.startswith(_STANDARD_TAG):
+            raise BadFile([Problem(file, event.start_mark.line + 1, "-", f"tag {tag} refused")])
+        if tag and "python" in tag:
+            raise BadFile([Problem(file, event.start_mark.line + 1, "-", f"tag {tag} refused")])
+
+
+class _Builder:
+    """Turns a node graph into plain values, counting what aliases expand to."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.lines: dict[Path, int] = {}
+        self.problems: list[Problem] = []
+        self.values = 0
+
+    def document(self, root: yaml.Node | None) -> Document:
+        value = self._value(root, ()) if root is not None else None
+        if self.problems:
+            raise BadFile(self.problems)
+        return Document(self.file, value, self.lines)
+
+    def _value(self, node: yaml.Node, path: Path) -> Any:
+        self.values += 1
+        line = node.start_mark.line + 1
+        self.lines.setdefault(path, line)
+        if self.values > MAX_VALUES or len(path) > MAX_DEPTH:
+            raise BadFile([Problem(self.file, line, "-", "aliases expand to too much")])
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in self._pairs(node):
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(Problem(self.file, line, _dotted(path), "key is not text"))
+            elif key in mapping:
+                where = _dotted((*path, key))
+                self.problems.append(Problem(self.file, line, where, "key given twice"))
+            else:
+                self.lines[(*path, key)] = line
+                mapping[key] = self._value(value_node, (*path, key))
+        return mapping
+
+    def _pairs(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+        """The mapping's pairs, with `<<: *base` merged in behind the mapping's own keys."""
+        own = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
+        for key, value in node.value:
+            if key.value == "<<" and isinstance(value, yaml.MappingNode):
+                yield from (pair for pair in value.value if pair[0].value not in own)
+            else:
+                yield key, value
+
+    @staticmethod
+    def _scalar(node: yaml.Node) -> str | None:
+        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        return None if plain and node.value in _NULL else str(node.value)
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(part) for part in path) or "-"

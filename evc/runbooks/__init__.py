@@ -1,0 +1,1 @@
+"""What an operator would do, top to bottom, written in the doors' calls."""

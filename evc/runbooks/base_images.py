@@ -1,0 +1,101 @@
+"""Base images, with a hub or without: Debian itself, and a Python on it for models.
+
+Without a hub, Debian comes from `debootstrap`. Images are named by a hash of their recipe, so that
+a second run reuses them; the machine's own CA certificates go in, so that apt and pip work behind
+a company's proxy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from evc.doors import docker as engine
+from evc.doors.docker import Say
+from evc.pure.errors import EvcError
+
+SUITE = "bookworm"
+HUB_IMAGE = f"debian:{SUITE}-slim"
+LOCAL_CAS = Path("/usr/local/share/ca-certificates")
+
+DEBIAN = """FROM {source}
+COPY cas/ /usr/local/share/ca-certificates/
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
+ && update-ca-certificates && rm -rf /var/lib/apt/lists/*
+"""
+
+PYTHON = """FROM {debian}
+ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_BREAK_SYSTEM_PACKAGES=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-pip python3-venv \
+ && ln -sf python3 /usr/bin/python && rm -rf /var/lib/apt/lists/*
+"""
+
+
+def debian(say: Say) -> str:
+    """The name of a Debian image on this machine's engine, made when it is not there."""
+    client = engine.connect()
+    source = HUB_IMAGE if engine.has_image(client, HUB_IMAGE) else _source(say)
+    return image("evc-debian", DEBIAN.format(source=source), say, _local_cas())
+
+
+def python(say: Say) -> str:
+    """The name of a Python image on this machine's engine, made when it is not there."""
+    return image("evc-python", PYTHON.format(debian=debian(say)), say)
+
+
+def image(name: str, dockerfile: str, say: Say, files: dict[str, str] | None = None) -> str:
+    """Build `name` from `dockerfile` and `files` unless an image of this very recipe exists."""
+    recipe = {"Dockerfile": dockerfile, **(files or {})}
+    digest = hashlib.sha256(repr(sorted(recipe.items())).encode()).hexdigest()[:12]
+    tag, client = f"{name}:{digest}", engine.connect()
+    if not engine.has_image(client, tag):
+        say(f"building {tag}")
+        engine.build(client, tag, recipe, lambda line: None)
+    return tag
+
+
+def _source(say: Say) -> str:
+    client = engine.connect()
+    bootstrapped = f"evc-debootstrap:{SUITE}"
+    if engine.has_image(client, bootstrapped) or not engine.pull(client, HUB_IMAGE):
+        return _debootstrap(bootstrapped, say)
+    return HUB_IMAGE
+
+
+def _debootstrap(name: str, say: Say) -> str:
+    client = engine.connect()
+    if engine.has_image(client, name):
+        return name
+    if not shutil.which("debootstrap"):
+        raise EvcError("no hub answers and debootstrap is missing", "evc doctor --fix")
+    say(f"no hub answers: making {name} with debootstrap (about a minute)")
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    with tempfile.TemporaryDirectory(prefix="evc-debootstrap-") as folder:
+        root = Path(folder) / "root"
+        command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE]
+        _run([*sudo, *command, str(root)])
+        archive = Path(folder) / "root.tar"
+        exclude = "--exclude=./var/cache/apt/archives/*.deb"
+        _run([*sudo, "tar", "-C", str(root), exclude, "-cf", str(archive), "."])
+        with archive.open("rb") as file:
+            engine.import_root(client, file, name)
+        _run([*sudo, "rm", "-rf", str(root)])
+    return name
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise EvcError(f"{command[0]} failed:\n{tail}")
+
+
+def _local_cas() -> dict[str, str]:
+    """This machine's own CA certificates, as files for a build context."""
+    found = {f"cas/{path.name}": path.read_text() for path in sorted(LOCAL_CAS.glob("*.crt"))}
+    return found or {"cas/none": ""}
