@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,3 +78,8 @@ def secret(path: str | None, prompt: str) -> str | None:
         answer: str = click.prompt(prompt, hide_input=True, err=True)
         return answer
     raise BadInput(f"{prompt}: no terminal to ask on", "give a 0600 file, or `-` for stdin")
+
+
+def local_time(epoch: float) -> str:
+    """Epoch seconds as local time with its zone."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(epoch))

@@ -1,1 +1,1 @@
-"""One module for each thing outside, the only importer of its library. Doors do not import doors."""
+"""A module for each thing outside, the only importer of its library. No door uses another."""

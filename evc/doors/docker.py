@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils.build import exclude_paths
 
 from evc.pure.errors import EvcError
 
@@ -59,6 +61,11 @@ def build(client: docker.DockerClient, tag: str, files: Mapping[str, str], say: 
         fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True
     )
     follow(stream, say)
+
+
+def context_files(folder: Path, excluded: Sequence[str]) -> set[str]:
+    """The paths below `folder` that `.dockerignore` patterns do not exclude."""
+    return set(exclude_paths(str(folder), list(excluded)))
 
 
 def import_root(client: docker.DockerClient, archive: Any, name: str) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ class Fleet:
     @property
     def ca(self) -> Path:
         return self.certs / "ca.crt"
+
+    @property
+    def sockets(self) -> Path:
+        """Where SSH keeps its control sockets: short, since their paths may have 107 bytes."""
+        folder = _private(Path(tempfile.gettempdir()) / f"evc-{os.getuid()}-{self.id}")
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            raise BadInput(f"{folder} belongs to somebody else", "remove it")
+        return folder
 
     @property
     def registry_data(self) -> Path:

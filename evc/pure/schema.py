@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from evc.pure import yamltext
 from evc.pure.errors import BadFile, Problem
@@ -15,6 +15,15 @@ class Strict(BaseModel):
     """Base of every schema: frozen, and a key it does not know is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=10_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, given: Any) -> Any:
+        """A key whose lines are all commented out is as good as absent."""
+        if not isinstance(given, dict):
+            return given
+        known = cls.model_fields
+        return {key: one for key, one in given.items() if one is not None or key not in known}
 
 
 Schema = TypeVar("Schema", bound=Strict)
@@ -26,7 +35,7 @@ def read(text: str, file: str, schema: type[Schema]) -> Schema:
     try:
         return schema.model_validate(document.value if document.value is not None else {})
     except ValidationError as error:
-        problems = [_problem(document, schema, detail) for detail in error.errors()]
+        problems = [_problem(document, schema, detail) for detail in error.errors()[:yamltext.MAX_PROBLEMS]]
         raise BadFile(problems) from None
 
 

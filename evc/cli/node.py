@@ -1,0 +1,255 @@
+"""`evc node`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evc.cli import console, outcomes, progress
+from evc.doors import store
+from evc.doors.fleet import Fleet, read_private, share, write_private
+from evc.doors.store import Store
+from evc.pure import names
+from evc.pure.errors import BadInput
+from evc.pure.inventory import Node
+from evc.pure.outcomes import Outcome
+from evc.runbooks import audit, register, registry
+from evc.runbooks import nodes as inventory
+
+
+def _open(folder: str | None) -> tuple[Fleet, Any]:
+    fleet = console.fleet(folder)
+    return fleet, store.opened(fleet.database, share() / "db")
+
+
+@click.group()
+def command() -> None:
+    """Add, list, show and remove machines.
+
+    \b
+    Example:
+      evc node add cam01 192.0.2.10 --user pi --group shop
+      evc node list
+    """
+
+
+@command.command()
+@click.argument("name")
+@click.argument("address", required=False, default="")
+@click.option("--port", default="22", help="SSH port.  [default: 22]")
+@click.option("--user", help="Who logs in to register it (default: as `ssh` would).")
+@click.option("--key", type=click.Path(exists=True, path_type=Path), help="That user's SSH key.")
+@click.option("--sudo-file", metavar="FILE", help="0600 file with the sudo password; - for stdin.")
+@click.option("--group", "groups", multiple=True, help="A group it joins (may be repeated).")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A free label.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(["edge", "builder"]),
+    help="edge (default), builder, or both.",
+)
+@click.option("--adopt", is_flag=True, help="Take it over from another fleet.")
+@console.output_option
+@click.pass_obj
+def add(
+    folder: str | None,
+    name: str,
+    address: str,
+    port: str,
+    user: str | None,
+    key: Path | None,
+    sudo_file: str | None,
+    groups: tuple[str, ...],
+    labels: tuple[str, ...],
+    roles: tuple[str, ...],
+    adopt: bool,
+    output: str,
+) -> Any:
+    """Register the machine at ADDRESS as NAME. Again is the same as once.
+
+    It needs SSH, sudo and Docker there. EVC makes a user of its own in the docker group, which
+    equals root on that machine.
+
+    \b
+    Example:
+      evc node add cam01 192.0.2.10 --user pi --sudo-file ~/pi.sudo --group shop
+    """
+    fleet, opening = _open(folder)
+    node = _checked(name, address, port, user, key, groups, labels, roles)
+    with opening as opened, progress.shown() as shown, fleet.lock("nodes"):
+        known = {one.name: one for one in inventory.everyone(opened)}.get(name)
+        if known is None:
+            node = _with_sudo(fleet, node, sudo_file)
+            inventory.insert(opened, node)
+        elif address and (known.address, known.port) != (node.address, node.port):
+            raise BadInput(f"{name} is {known.address}:{known.port}", f"evc node remove {name}")
+        registry.ensure(fleet, shown.say)
+        chosen = [one for one in inventory.everyone(opened) if one.name == name]
+        done = register.register(fleet, opened, chosen, shown, adopt)
+        outcome = Outcome(done)
+        audit.record(opened, f"node add {name}", done, outcome.word)
+    return outcomes.show(outcome, output)
+
+
+def _checked(
+    name: str,
+    address: str,
+    port: str,
+    user: str | None,
+    key: Path | None,
+    groups: tuple[str, ...],
+    labels: tuple[str, ...],
+    roles: tuple[str, ...],
+) -> Node:
+    """The options as a node; raises BadInput for what is no name, address, port or label."""
+    try:
+        return Node(
+            id=0,
+            name=names.node_name(name),
+            address=names.address(address),
+            port=names.port(port),
+            login_user=names.user(user) if user else None,
+            login_key=str(key.absolute()) if key else None,
+            builder="builder" in roles,
+            edge="edge" in roles or not roles,
+            groups=tuple(names.node_name(group) for group in groups),
+            labels=dict(_label(text) for text in labels),
+        )
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise ValueError(f"{text!r} is not KEY=VALUE")
+    return names.node_name(key), names.safe_text(value)
+
+
+def _with_sudo(fleet: Fleet, node: Node, sudo_file: str | None) -> Node:
+    """A password from stdin is kept as a 0600 file, as one given as a file is."""
+    if sudo_file is None:
+        return node
+    if sudo_file != "-":
+        read_private(Path(sudo_file))
+        return _replace(node, str(Path(sudo_file).absolute()))
+    file = fleet.certs / f"{node.name}.sudo"
+    write_private(file, console.secret("-", "sudo password") or "")
+    return _replace(node, str(file))
+
+
+def _replace(node: Node, sudo_file: str) -> Node:
+    from dataclasses import replace
+
+    return replace(node, sudo_file=sudo_file)
+
+
+@command.command("list")
+@console.on_option
+@console.output_option
+@click.pass_obj
+def list_nodes(folder: str | None, selector: str | None, output: str) -> Any:
+    """The inventory with facts.
+
+    \b
+    Example:
+      evc node list --on 'arch=aarch64 and mem>=4G'
+    """
+    _, opening = _open(folder)
+    with opening as opened:
+        nodes = _chosen(opened, selector)
+    if output == "json":
+        console.show_json([_document(node) for node in nodes])
+        return 0
+    rows = [
+        (
+            node.name,
+            _place(node),
+            "+".join(node.roles),
+            ",".join(node.groups),
+            node.architecture,
+            str(node.facts.get("os", "")),
+            "yes" if node.registered else "no",
+        )
+        for node in nodes
+    ]
+    columns = ("NODE", "ADDRESS", "ROLE", "GROUPS", "ARCH", "OS", "REGISTERED")
+    console.show_table(columns, rows, "No nodes yet: evc node add NAME ADDRESS")
+    return 0
+
+
+@command.command()
+@click.argument("name")
+@console.output_option
+@click.pass_obj
+def show(folder: str | None, name: str, output: str) -> Any:
+    """All that is known of one node.
+
+    \b
+    Example:
+      evc node show cam01
+    """
+    _, opening = _open(folder)
+    with opening as opened:
+        node = inventory.selected(opened, name)[0]
+    document = _document(node)
+    if output == "json":
+        console.show_json(document)
+        return 0
+    facts = document.pop("facts")
+    rows = [(key, value) for key, value in {**document, **facts}.items() if value not in ("", [])]
+    console.show_table(("WHAT", "VALUE"), rows, "")
+    return 0
+
+
+@command.command()
+@click.argument("name", required=False)
+@console.on_option
+@click.option("--forget", is_flag=True, help="The machine is dead: only the inventory changes.")
+@console.output_option
+@click.pass_obj
+def remove(
+    folder: str | None, name: str | None, selector: str | None, forget: bool, output: str
+) -> Any:
+    """Take everything of EVC off nodes, and them out of the inventory.
+
+    \b
+    Example:
+      evc node remove cam01
+      evc node remove cam02 --forget
+    """
+    wanted = name if selector is None else selector
+    if wanted is None or (name is not None and selector is not None):
+        raise BadInput("which nodes?", "a NAME, or --on SELECTOR")
+    fleet, opening = _open(folder)
+    with opening as opened, fleet.lock("nodes"):
+        nodes = inventory.selected(opened, wanted)
+        done = register.remove(fleet, opened, nodes, forget)
+        outcome = Outcome(done)
+        audit.record(opened, f"node remove {wanted}", done, outcome.word)
+    return outcomes.show(outcome, output)
+
+
+def _chosen(opened: Store, selector: str | None) -> list[Node]:
+    everyone = inventory.everyone(opened)
+    return everyone if selector is None else inventory.selected(opened, selector)
+
+
+def _place(node: Node) -> str:
+    return "(this machine)" if node.local else f"{node.address}:{node.port}"
+
+
+def _document(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "address": node.address,
+        "port": node.port,
+        "roles": node.roles,
+        "groups": list(node.groups),
+        "labels": dict(node.labels),
+        "registered": node.registered,
+        "facts": dict(node.facts),
+    }

@@ -1,0 +1,134 @@
+"""`evc registry`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import click
+
+from evc.cli import console
+from evc.pure.errors import BadInput
+from evc.runbooks import registry
+from evc.runbooks import registry_images as images
+
+
+@click.group()
+def command() -> None:
+    """The fleet's private image registry: pushed to from here, pulled from by the nodes.
+
+    \b
+    Example:
+      evc registry up
+    """
+
+
+@command.command()
+@click.pass_obj
+def up(folder: str | None) -> None:
+    """Start the registry, or what is missing of it, and try it with a real image.
+
+    \b
+    Example:
+      evc registry up
+    """
+    started = registry.up(console.fleet(folder), console.say)
+    console.say(f"The registry is up: push to {started.writer}, nodes pull from {started.reader}")
+
+
+@command.command()
+@click.option("--purge", is_flag=True, help="Also remove all its images and logins.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def down(folder: str | None, purge: bool, yes: bool) -> None:
+    """Stop the registry; its images stay. Nodes serve on, but cannot pull.
+
+    \b
+    Example:
+      evc registry down
+      evc registry down --purge --yes
+    """
+    fleet = console.fleet(folder)
+    if not purge:
+        registry.down(fleet, console.say)
+        return
+    if not yes:
+        _confirm(f"Remove all images of {fleet.root}, and the registry's logins?")
+    registry.purge(fleet, console.say)
+
+
+@command.command()
+@console.output_option
+@click.pass_obj
+def status(folder: str | None, output: str) -> None:
+    """Whether the registry answers, how long its certificate lasts, how much it holds.
+
+    \b
+    Example:
+      evc registry status -o json
+    """
+    found = registry.status(console.fleet(folder))
+    if output == "json":
+        console.show_json(dataclasses.asdict(found))
+        return
+    sides = (("writer", found.writer), ("reader", found.reader))
+    rows = [
+        *(
+            (name, side.address, "up" if side.up else f"down: {side.reason}")
+            for name, side in sides
+        ),
+        ("certificate", f"{found.certificate_days_left:.0f} days left", ""),
+        ("storage", _size(found.storage_bytes), f"{len(found.repositories)} repositories"),
+    ]
+    console.show_table(("PART", "VALUE", "STATE"), rows, "")
+
+
+@command.command("list")
+@console.output_option
+@click.pass_obj
+def list_(folder: str | None, output: str) -> None:
+    """Every image in the registry.
+
+    \b
+    Example:
+      evc registry list
+    """
+    found = registry.list_images(console.fleet(folder))
+    if output == "json":
+        console.show_json([dataclasses.asdict(each) for each in found])
+        return
+    columns = ("REPOSITORY", "TAG", "DIGEST", "SIZE", "ARCHITECTURE")
+    rows = [(e.repository, e.tag, e.digest, _size(e.size), e.architecture) for e in found]
+    console.show_table(columns, rows, "The registry is empty.")
+
+
+@command.command("import")
+@click.argument("image")
+@click.option("--as", "name", metavar="NAME:TAG", help="Its name in the registry.")
+@click.pass_obj
+def import_(folder: str | None, image: str, name: str | None) -> None:
+    """Bring a base image in: IMAGE of this machine's engine or a hub, or a saved FILE.tar.
+
+    \b
+    Example:
+      evc registry import python:3.11-slim
+      evc registry import base.tar --as python:3.11-slim
+    """
+    fleet = console.fleet(folder)
+    local = images.local_name(image, console.say)
+    digest = registry.import_image(fleet, local, name or local, console.say)
+    console.say(f"{name or local} is in the registry as {digest}")
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise BadInput("this removes images, and there is no terminal to ask on", "add --yes")
+    click.confirm(question, abort=True, err=True)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

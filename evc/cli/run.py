@@ -1,0 +1,48 @@
+"""`evc run`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evc.cli import console, outcomes, progress
+from evc.doors import git, store
+from evc.doors.fleet import share
+from evc.pure import sources
+from evc.runbooks.run import run
+
+
+@click.command()
+@click.argument("project", default=".")
+@console.on_option
+@console.output_option
+@click.pass_obj
+def command(folder: str | None, project: str, selector: str | None, output: str) -> Any:
+    """Register new machines, build PROJECT where it changed, roll it out, wait until it serves.
+
+    PROJECT is a folder or a git URL (`URL#REF`) with `myEVCconfig.yaml`; default: here.
+
+    \b
+    Example:
+      evc run examples/face-detect
+      evc run https://git.example.net/shop/detector#v2 --on 'group=shop and gpu'
+    """
+    fleet = console.fleet(folder)
+    source = sources.parse(project)
+    with (
+        tempfile.TemporaryDirectory(prefix="evc-project-") as temporary,
+        store.opened(fleet.database, share() / "db") as opened,
+        progress.shown() as shown,
+    ):
+        if source.url:
+            shown.say(f"fetching {source.url}")
+            path = Path(temporary) / "project"
+            commit = git.fetch(source, path)
+        else:
+            path = Path(source.path).absolute()
+            commit = git.commit_of(path)
+        outcome = run(fleet, opened, path, project, commit, selector, shown)
+    return outcomes.show(outcome, output)

@@ -1,0 +1,84 @@
+"""A project folder on disk: its config, the files that go into an image, tars of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from evc.pure.errors import BadInput
+from evc.pure.images import File
+from evc.pure.layout import CONFIG, Part
+
+MAX_FILES = 100_000
+MAX_BYTES = 50 * 1024**3
+# A fixed time of change: a layer's bytes must not depend on when it was packed. 2000-01-01.
+_MTIME = 946_684_800
+
+
+def config_text(folder: Path) -> str:
+    """The text of a project's `myEVCconfig.yaml`; raises BadInput."""
+    file = folder / CONFIG
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder")
+    if not file.is_file():
+        raise BadInput(f"{folder} has no {CONFIG}", "write one with model_name and version")
+    return file.read_text(encoding="utf-8")
+
+
+def dockerfile(folder: Path) -> str:
+    """The project's own Dockerfile, or ''."""
+    file = folder / "Dockerfile"
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def ignored(folder: Path) -> list[str]:
+    """The patterns of the project's `.dockerignore`."""
+    file = folder / ".dockerignore"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def files(folder: Path, paths: Iterable[str]) -> list[File]:
+    """`paths` of a project as File values; raises BadInput for links out and for too much."""
+    root, size = folder.resolve(), 0
+    found: list[File] = []
+    for path in sorted(paths):
+        file = folder / path
+        if not file.resolve().is_relative_to(root):
+            raise BadInput(f"{path} leads out of the project", "copy what it points to")
+        if not file.is_file():
+            continue
+        size += file.stat().st_size
+        if len(found) >= MAX_FILES or size > MAX_BYTES:
+            raise BadInput(f"{folder} has more than {MAX_FILES:,} files or {MAX_BYTES:,} bytes")
+        found.append(_file(file, path))
+    return found
+
+
+def _file(file: Path, path: str) -> File:
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    status = file.stat()
+    return File(path, bool(status.st_mode & 0o100), digest, status.st_size)
+
+
+def pack(folder: Path, part: Part, extra: Mapping[str, str], target: Path) -> None:
+    """Write a part of `folder` as a tar; `extra` are further files (context path → text)."""
+    with tarfile.open(target, "w") as archive:
+        for path, file in sorted(part.files.items()):
+            with (folder / file.path).open("rb") as content:
+                archive.addfile(_entry(path, file.size, file.executable), content)
+        for path, text in sorted(extra.items()):
+            data = text.encode()
+            archive.addfile(_entry(path, len(data), False), io.BytesIO(data))
+    target.chmod(0o600)
+
+
+def _entry(path: str, size: int, executable: bool) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(path)
+    entry.size, entry.mtime = size, _MTIME
+    entry.mode = 0o755 if executable else 0o644
+    return entry

@@ -1,0 +1,164 @@
+"""SSH: EVC's key, pinned host keys, programs on nodes, and ports through a connection.
+
+Playbooks use OpenSSH through Ansible; what streams goes through here. `~/.ssh/config` is honoured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+
+from evc.pure.errors import EvcError
+
+CONNECT_SECONDS = 15.0
+MAX_LINE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a program runs: over SSH, or (no address) on this machine."""
+
+    name: str
+    address: str
+    port: int
+    user: str
+    key: Path
+    known_hosts: Path
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """A host's public key: a line for known_hosts, and the fingerprint people compare."""
+
+    line: str
+    fingerprint: str
+
+
+class SshError(EvcError):
+    """A node could not be reached, or the connection broke."""
+
+
+def ensure_key(path: Path, comment: str) -> str:
+    """EVC's own key pair at `path`, made when missing; the public half as one line."""
+    if not path.exists():
+        key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
+        draft = path.with_suffix(".draft")
+        draft.touch(mode=0o600)
+        key.write_private_key(str(draft))
+        key.write_public_key(str(path.with_suffix(".pub")))
+        draft.replace(path)
+    return path.with_suffix(".pub").read_text().strip()
+
+
+async def host_key(address: str, port: int) -> HostKey:
+    """The key a host shows now; raises SshError when it shows none in time."""
+    try:
+        key = await asyncio.wait_for(
+            asyncssh.get_server_host_key(address, port), timeout=CONNECT_SECONDS
+        )
+    except (OSError, asyncssh.Error, TimeoutError) as error:
+        raise SshError(_reason(error, address, port)) from None
+    if key is None:
+        raise SshError(f"{address}:{port} showed no host key")
+    public = key.export_public_key("openssh").decode().strip()
+    algorithm, data = public.split()[:2]
+    return HostKey(f"{pattern(address, port)} {algorithm} {data}", key.get_fingerprint())
+
+
+def pattern(address: str, port: int) -> str:
+    """How known_hosts names a host on a port."""
+    return address if port == 22 else f"[{address}]:{port}"
+
+
+def fingerprint(line: str) -> str:
+    """The fingerprint of a known_hosts line."""
+    return asyncssh.import_public_key(line.split(None, 1)[1]).get_fingerprint()
+
+
+async def lines(target: Target, argv: Sequence[str], stdin: str = "") -> AsyncIterator[str]:
+    """Run a program on `target` and yield its output line by line; raises SshError on failure."""
+    if not target.address:
+        async for line in _local_lines(argv, stdin):
+            yield line
+        return
+    try:
+        async with (
+            connection(target) as link,
+            link.create_process(shlex.join(argv), errors="replace") as process,
+        ):
+            process.stdin.write(stdin)
+            process.stdin.write_eof()
+            async for line in process.stdout:
+                yield line.rstrip("\n")[:MAX_LINE]
+            _raise_for(process.exit_status, await process.stderr.read(2000), argv)
+    except (OSError, asyncssh.Error) as error:
+        raise SshError(_reason(error, target.address, target.port)) from None
+
+
+@contextlib.asynccontextmanager
+async def connection(target: Target) -> AsyncIterator[asyncssh.SSHClientConnection]:
+    """A connection as `target.user`, its host key checked; raises SshError."""
+    try:
+        link = await asyncio.wait_for(
+            asyncssh.connect(
+                target.address,
+                target.port,
+                username=target.user,
+                client_keys=[str(target.key)],
+                known_hosts=str(target.known_hosts),
+                agent_path=None,
+                keepalive_interval=5,
+                keepalive_count_max=3,
+            ),
+            timeout=CONNECT_SECONDS,
+        )
+    except (OSError, asyncssh.Error, TimeoutError) as error:
+        raise SshError(_reason(error, target.address, target.port)) from None
+    async with link:
+        yield link
+
+
+@contextlib.asynccontextmanager
+async def forwarded_port(target: Target, port: int) -> AsyncIterator[int]:
+    """A port on this machine's loopback that leads to `port` on the node's loopback."""
+    if not target.address:
+        yield port
+        return
+    async with connection(target) as link:
+        listener = await link.forward_local_port("127.0.0.1", 0, "127.0.0.1", port)
+        try:
+            yield listener.get_port()
+        finally:
+            listener.close()
+
+
+async def _local_lines(argv: Sequence[str], stdin: str) -> AsyncIterator[str]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=pipe, stdout=pipe, stderr=pipe, limit=MAX_LINE
+    )
+    assert process.stdin and process.stdout and process.stderr
+    process.stdin.write(stdin.encode())
+    process.stdin.close()
+    async for line in process.stdout:
+        yield line.decode("utf-8", "replace").rstrip("\n")
+    error = (await process.stderr.read(2000)).decode("utf-8", "replace")
+    _raise_for(await process.wait(), error, argv)
+
+
+def _raise_for(status: int | None, error: str, argv: Sequence[str]) -> None:
+    if status:
+        raise SshError(f"{' '.join(argv[:3])} ended with status {status}: {error.strip()[-500:]}")
+
+
+def _reason(error: Exception, address: str, port: int) -> str:
+    where = f"{address}:{port}"
+    if isinstance(error, TimeoutError):
+        return f"{where} did not answer within {CONNECT_SECONDS:.0f} s"
+    return f"{where}: {' '.join(str(error).split())[:300] or type(error).__name__}"

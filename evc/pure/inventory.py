@@ -1,0 +1,77 @@
+"""Nodes as values, and the `hosts.ini` that is rendered from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evc.pure.selectors import Selectable
+
+HEADER = "# Rendered by EVC from its database. Change nodes with `evc node`, not here. sha256="
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of the inventory."""
+
+    id: int
+    name: str
+    address: str
+    port: int = 22
+    login_user: str | None = None
+    login_key: str | None = None
+    sudo_file: str | None = None
+    builder: bool = False
+    edge: bool = True
+    local: bool = False
+    registered: bool = False
+    groups: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def roles(self) -> list[str]:
+        return [name for name, has in (("builder", self.builder), ("edge", self.edge)) if has]
+
+    @property
+    def architecture(self) -> str:
+        """The kernel's machine name from the last probe, or ''."""
+        return str(self.facts.get("architecture") or "")
+
+    @property
+    def selectable(self) -> Selectable:
+        return Selectable(self.name, frozenset(self.groups), self.labels, self.facts)
+
+
+def render(nodes: Sequence[Node]) -> str:
+    """The inventory as Ansible INI, its first line a hash of the rest."""
+    sections = [_section("builder", [node for node in nodes if node.builder])]
+    edges = [node for node in nodes if node.edge]
+    groups = sorted({group for node in edges for group in node.groups})
+    loose = [node for node in edges if not node.groups]
+    sections.append("\n".join(["[user:children]", *groups, *(["ungrouped"] if loose else [])]))
+    for group in groups:
+        sections.append(_section(group, [node for node in edges if group in node.groups]))
+    body = "\n\n".join(sections) + "\n"
+    return f"{HEADER}{_digest(body)}\n{body}"
+
+
+def edited_by_hand(text: str) -> bool:
+    """Whether `text` is something other than what `render` made."""
+    first, _, body = text.partition("\n")
+    return bool(text.strip()) and first != f"{HEADER}{_digest(body)}"
+
+
+def _section(name: str, nodes: Sequence[Node]) -> str:
+    lines = [
+        f"{node.name} ansible_connection=local"
+        if node.local
+        else f"{node.name} ansible_host={node.address} ansible_port={node.port}"
+        for node in nodes
+    ]
+    return "\n".join([f"[{name}]", *lines])
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

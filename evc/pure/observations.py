@@ -1,0 +1,97 @@
+"""What a node says of itself, checked: a hostile node can send anything."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evc.pure.errors import EvcError
+
+MAX_CHARACTERS = 1_000_000
+Short = Annotated[str, Field(max_length=300)]
+Count = Annotated[int, Field(ge=0, lt=2**62)]
+
+
+class _Answer(BaseModel):
+    """Keys that this EVC does not know are ignored: a node's program may be newer."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Facts(_Answer):
+    """The machine; sizes in bytes."""
+
+    architecture: Short
+    kernel: Short = ""
+    os: Short = ""
+    python: Short = ""
+    cpus: Count = 1
+    memory: Count = 0
+    disk_free: Count = 0
+    board: Short = ""
+    l4t: Short = ""
+    gpu: Short = ""
+    systemd: bool = False
+
+
+class Engine(_Answer):
+    """The node's Docker engine."""
+
+    version: Short
+    driver: Short = ""
+    root: Short = ""
+    runtimes: Annotated[list[Short], Field(max_length=50)] = []
+    memory_limit: bool = True
+    pids_limit: bool = True
+
+
+class Container(_Answer):
+    """One container that EVC made."""
+
+    model: Short
+    release: Short
+    spec: Short
+    image: Short
+    container: Short
+    running: bool
+    health: Short = ""
+    restart: Short = ""
+    started_at: Short = ""
+    restarts: Count = 0
+    swapping: bool = False
+
+    @property
+    def digest(self) -> str:
+        return self.image.partition("@")[2]
+
+
+class Observation(_Answer):
+    """The answer of `evc_node probe`."""
+
+    program: Short
+    user: Short = ""
+    mark: Short = ""
+    clock: Annotated[float, Field(ge=0, lt=1e11)]
+    facts: Facts
+    certs: Annotated[dict[Short, Short], Field(max_length=200)] = {}
+    login: Short = ""
+    watching: bool = False
+    engine: Engine | None = None
+    engine_problem: Annotated[str, Field(max_length=2000)] = ""
+    models: Annotated[list[Container], Field(max_length=500)] = []
+    images: Annotated[dict[Short, bool], Field(max_length=1000)] = {}
+
+
+def read(text: str) -> Observation:
+    """A probe's answer as a value; raises EvcError for anything else."""
+    if len(text) > MAX_CHARACTERS:
+        raise EvcError(f"the node's answer is larger than {MAX_CHARACTERS:,} characters")
+    try:
+        return Observation.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])[:100]
+        raise EvcError(
+            f"the node's answer is not a probe's: {where}: {first['msg'][:100]}"
+        ) from None

@@ -1,0 +1,175 @@
+"""What follows `--on`: names, globs, groups and conditions over the nodes' facts.
+
+    cam01,cam02      shop-*      lab      all
+    'group=lab and arch=aarch64 and gpu and mem>=4G and not site=busan'
+
+Grammar: expression = term {"or" term}; term = factor {"and" factor};
+factor = "not" factor | "(" expression ")" | key [operator value].
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from evc.pure.errors import BadInput
+
+Test = Callable[["Selectable"], bool]
+
+MAX_LENGTH = 2000
+_TOKEN = re.compile(r"\s*(>=|<=|!=|=|>|<|\(|\)|[^\s=<>!()]+)")
+_OPERATORS = {">=", "<=", "!=", "=", ">", "<"}
+_UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+_SPELLINGS = {"amd64": "x86_64", "arm64": "aarch64", "mem": "memory"}
+
+
+@dataclass(frozen=True)
+class Selectable:
+    """What a selector may ask of a node; `facts` hold text and numbers (memory in bytes)."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def select(text: str, nodes: Sequence[Selectable]) -> list[str]:
+    """The names of `nodes` that `text` selects, in their order; raises BadInput."""
+    if not text.strip():
+        raise BadInput("an empty selector selects nothing", "say --on all, a group, or names")
+    if len(text) > MAX_LENGTH or any(ord(letter) < 32 for letter in text):
+        raise BadInput("the selector is too long or holds control characters")
+    is_condition = re.search(r"[\s=<>!()]", text.strip())
+    test = _condition(text) if is_condition else _names(text, nodes)
+    return [node.name for node in nodes if test(node)]
+
+
+def _names(text: str, nodes: Sequence[Selectable]) -> Test:
+    wanted: set[str] = set()
+    for word in text.strip().split(","):
+        wanted |= _named(word, nodes)
+    return lambda node: node.name in wanted
+
+
+def _named(word: str, nodes: Sequence[Selectable]) -> set[str]:
+    if word == "all":
+        return {node.name for node in nodes}
+    found = {node.name for node in nodes if word in node.groups or node.name == word}
+    if not found and any(mark in word for mark in "*?["):
+        found = {node.name for node in nodes if fnmatch.fnmatchcase(node.name, word)}
+    if not found:
+        known = ", ".join(sorted({group for node in nodes for group in node.groups})) or "none"
+        raise BadInput(f"no node or group is called {word!r}", f"groups: {known}; `evc node list`")
+    return found
+
+
+def _condition(text: str) -> Test:
+    tokens = _Tokens(_split(text))
+    test = _expression(tokens)
+    if tokens.next is not None:
+        raise BadInput(f"selector: {tokens.next!r} is not understood there")
+    return test
+
+
+def _split(text: str) -> list[str]:
+    tokens, position = [], 0
+    text = text.rstrip()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if not match:
+            raise BadInput(f"selector: {text[position:][:20]!r} is not understood")
+        tokens.append(match.group(1))
+        position = match.end()
+    return tokens
+
+
+class _Tokens:
+    """The words still to read."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words[::-1]
+
+    @property
+    def next(self) -> str | None:
+        return self._words[-1] if self._words else None
+
+    def take(self) -> str:
+        if not self._words:
+            raise BadInput("the selector ends too early")
+        return self._words.pop()
+
+
+def _expression(tokens: _Tokens) -> Test:
+    tests = [_term(tokens)]
+    while tokens.next == "or":
+        tokens.take()
+        tests.append(_term(tokens))
+    return lambda node: any(test(node) for test in tests)
+
+
+def _term(tokens: _Tokens) -> Test:
+    tests = [_factor(tokens)]
+    while tokens.next == "and":
+        tokens.take()
+        tests.append(_factor(tokens))
+    return lambda node: all(test(node) for test in tests)
+
+
+def _factor(tokens: _Tokens) -> Test:
+    word = tokens.take()
+    if word == "not":
+        inner = _factor(tokens)
+        return lambda node: not inner(node)
+    if word == "(":
+        inner = _expression(tokens)
+        if tokens.take() != ")":
+            raise BadInput("selector: a parenthesis is not closed")
+        return inner
+    if tokens.next in _OPERATORS:
+        return _comparison(word, tokens.take(), tokens.take())
+    return lambda node: word == "all" or word in _values(node, "group") or any(_values(node, word))
+
+
+def _comparison(key: str, operator: str, value: str) -> Test:
+    if operator in ("=", "!="):
+        wanted = _SPELLINGS.get(value, value)
+        equal = operator == "="
+        return lambda node: (
+            any(fnmatch.fnmatchcase(have, wanted) for have in _values(node, key)) is equal
+        )
+    bound = _number(value)
+    if bound is None:
+        raise BadInput(f"selector: {key}{operator}{value}: {value!r} is not a number")
+    return lambda node: any(
+        _compare(operator, have, bound) for have in map(_number, _values(node, key))
+    )
+
+
+def _compare(operator: str, have: float | None, bound: float) -> bool:
+    if have is None:
+        return False
+    return {
+        ">=": have >= bound,
+        "<=": have <= bound,
+        ">": have > bound,
+        "<": have < bound,
+    }[operator]
+
+
+def _values(node: Selectable, key: str) -> list[str]:
+    """What a node has under `key`: a label, a fact, its groups or its name."""
+    if key == "group":
+        return sorted(node.groups)
+    if key == "name":
+        return [node.name]
+    if key in node.labels:
+        return [node.labels[key]]
+    fact = node.facts.get({"arch": "architecture"}.get(key, _SPELLINGS.get(key, key)))
+    return [str(fact)] if fact not in (None, "", False) else []
+
+
+def _number(text: str) -> float | None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text)
+    return float(match.group(1)) * _UNITS.get(match.group(2), 1) if match else None

@@ -1,0 +1,93 @@
+"""Deployments in the database: what each node should run, and how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from evc.doors.store import Row, Store
+from evc.pure.inventory import Node
+from evc.pure.outcomes import NodeOutcome
+from evc.runbooks.releases import Built
+
+_STATES = {"done": "serving", "nothing": "serving", "pending": "pending", "failed": "failed"}
+
+
+def wish(store: Store, built: Built, selector: str, nodes: list[Node]) -> None:
+    """Note that `nodes` shall run `built`; the release before becomes their previous one."""
+    now = time.time()
+    with store.transaction():
+        deployment = _deployment(store, built, selector, now)
+        for node in nodes:
+            store.write(
+                "INSERT INTO assignment (node_id, model, deployment_id, changed_at)"
+                " VALUES (:node, :model, :deployment, :now)"
+                " ON CONFLICT (node_id, model) DO UPDATE SET deployment_id = :deployment,"
+                " previous_release_id = iif(:release = (SELECT release_id FROM deployment d"
+                "   WHERE d.id = assignment.deployment_id), previous_release_id,"
+                "   (SELECT release_id FROM deployment d WHERE d.id = assignment.deployment_id)),"
+                " state = iif(deployment_id = :deployment, state, 'pending'), changed_at = :now"
+                " WHERE deployment_id <> :deployment",
+                {
+                    "node": node.id,
+                    "model": built.release.model,
+                    "deployment": deployment,
+                    "release": built.id,
+                    "now": now,
+                },
+            )
+
+
+def _deployment(store: Store, built: Built, selector: str, now: float) -> int:
+    """The standing deployment of this release on this selector, or a new one."""
+    found = store.row(
+        "SELECT id FROM deployment WHERE model = ? AND release_id = ? AND selector = ?"
+        " AND superseded_at IS NULL",
+        (built.release.model, built.id, selector),
+    )
+    if found:
+        return int(found["id"])
+    store.write(
+        "UPDATE deployment SET superseded_at = ? WHERE model = ? AND selector = ?"
+        " AND superseded_at IS NULL",
+        (now, built.release.model, selector),
+    )
+    return store.write(
+        "INSERT INTO deployment (model, release_id, selector, created_at) VALUES (?, ?, ?, ?)",
+        (built.release.model, built.id, selector, now),
+    )
+
+
+def record(store: Store, built: Built, outcomes: Mapping[str, NodeOutcome]) -> None:
+    """Note how a release's rollout ended on each node."""
+    store.write_all(
+        "UPDATE assignment SET state = ?, reason = ?, changed_at = ?"
+        " WHERE model = ? AND node_id = (SELECT id FROM node WHERE name = ?)",
+        [
+            (_STATES[one.outcome], one.reason, time.time(), built.release.model, name)
+            for name, one in outcomes.items()
+        ],
+    )
+
+
+def previous(store: Store, node: Node, built: Built) -> int | None:
+    """The release that `node` ran before `built`, or None."""
+    row = store.row(
+        "SELECT previous_release_id FROM assignment WHERE node_id = ? AND model = ?",
+        (node.id, built.release.model),
+    )
+    found = row["previous_release_id"] if row else None
+    return int(found) if found and found != built.id else None
+
+
+def standing(store: Store) -> list[Row]:
+    """The deployments in force, with their nodes' states."""
+    return store.rows(
+        "SELECT deployment.id, deployment.model, selector,"
+        " release.version || '+' || substr(hash, 1, 12) AS release,"
+        " sum(state = 'serving') AS done, sum(state = 'pending') AS pending,"
+        " sum(state = 'failed') AS failed"
+        " FROM deployment JOIN assignment ON assignment.deployment_id = deployment.id"
+        " JOIN release ON release.id = deployment.release_id"
+        " GROUP BY deployment.id ORDER BY deployment.id"
+    )

@@ -1,0 +1,31 @@
+"""Who did what: one row for each command that changed something, and each node's progress."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import time
+from collections.abc import Mapping
+
+from evc.doors.store import Store
+from evc.pure.outcomes import NodeOutcome
+
+
+def person() -> str:
+    """The person behind this command: EVC_PERSON, else who used sudo, else the account."""
+    return os.environ.get("EVC_PERSON") or os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def record(store: Store, command: str, outcomes: Mapping[str, NodeOutcome], word: str) -> None:
+    """Note a command and how it ended on each node."""
+    now = time.time()
+    store.write(
+        "INSERT INTO audit (time, person, command, nodes, outcome) VALUES (?, ?, ?, ?, ?)",
+        (now, person(), command, json.dumps(sorted(outcomes)), word),
+    )
+    rows = [
+        (now, name, " ".join([command, one.outcome, one.reason]).strip()[:500])
+        for name, one in outcomes.items()
+    ]
+    store.write_all("INSERT INTO progress (time, node, status) VALUES (?, ?, ?)", rows)

@@ -1,0 +1,97 @@
+"""Plays on nodes of a fleet: whom to log in as, and files that carry what must stay private."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evc.doors import ansible, ssh
+from evc.doors import fleet as fleets
+from evc.doors.ansible import Connection, OnTask, Result
+from evc.doors.fleet import Fleet
+from evc.pure.inventory import Node
+
+HOME = "/var/lib/evc"
+USER = "evc"
+PYTHON = "/usr/bin/python3"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def play(
+    fleet: Fleet,
+    name: str,
+    nodes: Sequence[Node],
+    variables: Mapping[str, Any] | None = None,
+    each: Mapping[str, Mapping[str, Any]] | None = None,
+    orders: Mapping[str, Any] | None = None,
+    as_login: bool = False,
+    on_task: OnTask = lambda host, task: None,
+) -> dict[str, Result]:
+    """Run a playbook on `nodes` as EVC's user, or (`as_login`) as the person who registers.
+
+    `each` are variables by node; `orders` are values by node that travel as JSON in private files.
+    """
+    connection = Connection(fleet.known_hosts, fleet.sockets)
+    with tempfile.TemporaryDirectory(prefix="evc-orders-") as folder:
+        hosts = {}
+        for node in nodes:
+            host = _login(node) if as_login else _own(fleet, node)
+            host |= (each or {}).get(node.name, {})
+            if orders and node.name in orders:
+                file = Path(folder) / node.name
+                fleets.write_private(file, json.dumps(orders[node.name]))
+                host["evc_order_file"] = str(file)
+            hosts[node.name] = host
+        playbook = fleets.share() / "playbooks" / f"{name}.yaml"
+        shared = {"evc_home": HOME, "evc_owner": USER, **(variables or {})}
+        return ansible.play(playbook, hosts, shared, connection, on_task)
+
+
+def target(fleet: Fleet, node: Node) -> ssh.Target:
+    """Where and as whom EVC's own SSH connections go."""
+    return ssh.Target(node.name, node.address, node.port, USER, fleet.ssh_key, fleet.known_hosts)
+
+
+def program(fleet: Fleet) -> Path:
+    """EVC's program for nodes as one zip, the same bytes for the same sources."""
+    folder, file = fleets.share() / "playbooks" / "files" / "evc_node", io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for source in sorted(folder.glob("*.py")):
+            archive.writestr(zipfile.ZipInfo(source.name, _EPOCH), source.read_bytes())
+    path = fleet.database.parent / "evc_node.pyz"
+    if not path.exists() or path.read_bytes() != file.getvalue():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.getvalue())
+    return path
+
+
+def _own(fleet: Fleet, node: Node) -> dict[str, Any]:
+    return {
+        "ansible_host": node.address,
+        "ansible_port": node.port,
+        "ansible_user": USER,
+        "ansible_ssh_private_key_file": str(fleet.ssh_key),
+        "ansible_python_interpreter": PYTHON,
+    }
+
+
+def _login(node: Node) -> dict[str, Any]:
+    host: dict[str, Any] = {
+        "ansible_host": node.address,
+        "ansible_port": node.port,
+        "ansible_python_interpreter": PYTHON,
+    }
+    if node.login_user:
+        host["ansible_user"] = node.login_user
+    if node.login_key:
+        host["ansible_ssh_private_key_file"] = node.login_key
+    if node.sudo_file:
+        # The password itself stays in its 0600 file until Ansible types it.
+        host["evc_sudo_file"] = node.sudo_file
+        host["ansible_become_password"] = "{{ lookup('ansible.builtin.file', evc_sudo_file) }}"
+    return host

@@ -1,0 +1,49 @@
+"""Ask nodes what is there really: one play on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evc.doors.ansible import Result
+from evc.doors.fleet import Fleet
+from evc.pure import observations
+from evc.pure.errors import EvcError
+from evc.pure.inventory import Node
+from evc.pure.observations import Observation
+from evc.runbooks import plays
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A node that could not be asked, and why."""
+
+    reason: str
+    reachable: bool = False
+
+
+Answer = Observation | Silent
+
+
+def probe(
+    fleet: Fleet, nodes: Sequence[Node], images: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Answer]:
+    """Each node's answer; `images` are those to look for, by node."""
+    if not nodes:
+        return {}
+    orders = {node.name: {"images": list((images or {}).get(node.name, []))} for node in nodes}
+    results = plays.play(fleet, "probe", nodes, orders=orders)
+    return {name: _answer(result) for name, result in results.items()}
+
+
+def _answer(result: Result) -> Answer:
+    if not result.reachable:
+        return Silent(f"unreachable: {result.message}")
+    task = result.tasks.get("probe")
+    if task is None or task.get("rc") != 0:
+        said = result.message if task is None else str(task.get("stderr", ""))[-300:]
+        return Silent(f"EVC's program does not run there: {said}", reachable=True)
+    try:
+        return observations.read(str(task.get("stdout", "")))
+    except EvcError as error:
+        return Silent(error.message, reachable=True)

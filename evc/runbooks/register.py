@@ -1,0 +1,220 @@
+"""Register machines: pin the host key, install EVC's user, key and trust, gather facts.
+
+Twice is the same as once. `remove` takes everything of ours off again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evc.doors import ssh
+from evc.doors.fleet import Fleet
+from evc.doors.ssh import HostKey, SshError
+from evc.doors.store import Store
+from evc.pure.inventory import Node
+from evc.pure.observations import Observation
+from evc.pure.outcomes import NodeOutcome
+from evc.runbooks import nodes as inventory
+from evc.runbooks import plays, registry, trust
+from evc.runbooks.probe import probe
+from evc.runbooks.progress import Progress
+
+HANDSHAKES_AT_ONCE = 20
+MIN_DISK_BYTES = 2 * 1024**3
+MAX_CLOCK_OFFSET_SECONDS = 30.0
+
+
+@dataclass
+class Registration:
+    """One node on its way: the key it showed, what it said, or what went wrong."""
+
+    node: Node
+    key: HostKey | None = None
+    problem: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+
+def register(
+    fleet: Fleet, store: Store, nodes: Sequence[Node], progress: Progress, adopt: bool = False
+) -> dict[str, NodeOutcome]:
+    """Register `nodes`, all at once; an outcome for each, none stops another."""
+    if not nodes:
+        return {}
+    began = time.monotonic()
+    ways = [Registration(node) for node in nodes]
+    asyncio.run(_show_keys(ways))
+    _pin(fleet, ways, progress)
+    _install(fleet, [way for way in ways if not way.problem], adopt, progress)
+    _look(fleet, store, [way for way in ways if not way.problem])
+    inventory.render_inventory(fleet, store)
+    seconds = time.monotonic() - began
+    for way in ways:
+        for warning in way.warnings:
+            progress.say(f"{way.node.name}: warning: {warning}")
+    return {way.node.name: _outcome(way, seconds) for way in ways}
+
+
+def remove(
+    fleet: Fleet, store: Store, nodes: Sequence[Node], forget: bool
+) -> dict[str, NodeOutcome]:
+    """Take everything of EVC off `nodes` and them out of the inventory.
+
+    `forget` only does the latter, for machines that are dead.
+    """
+    outcomes = {}
+    reached = {} if forget else _unregister(fleet, [node for node in nodes if node.registered])
+    for node in nodes:
+        problem = reached.get(node.name, "")
+        if problem:
+            reason = f"{problem}; --forget takes it out of the inventory all the same"
+            outcomes[node.name] = NodeOutcome("failed", reason=reason)
+        else:
+            outcomes[node.name] = NodeOutcome("done", ("remove",))
+    gone = [node for node in nodes if outcomes[node.name].well]
+    inventory.forget(store, [node.name for node in gone])
+    _unpin(fleet, gone)
+    inventory.render_inventory(fleet, store)
+    return outcomes
+
+
+async def _show_keys(ways: Sequence[Registration]) -> None:
+    limit = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+
+    async def show(way: Registration) -> None:
+        async with limit:
+            try:
+                way.key = await ssh.host_key(way.node.address, way.node.port)
+            except SshError as error:
+                way.problem = error.message
+
+    await asyncio.gather(*[show(way) for way in ways])
+
+
+def _pin(fleet: Fleet, ways: Sequence[Registration], progress: Progress) -> None:
+    """Pin a key seen for the first time and show it; a changed one stops that node."""
+    pinned = _pinned(fleet.known_hosts)
+    fresh = []
+    for way in ways:
+        if way.key is None:
+            continue
+        known = pinned.get(ssh.pattern(way.node.address, way.node.port))
+        if known is None:
+            fresh.append(way.key.line)
+            progress.say(f"{way.node.name}: host key {way.key.fingerprint} pinned")
+        elif known != way.key.line:
+            way.problem = (
+                f"its host key changed: pinned {ssh.fingerprint(known)}, now"
+                f" {way.key.fingerprint}. A new machine? `evc node remove --forget"
+                f" {way.node.name}` and add it again. Unexplained? Someone may be in between"
+            )
+    _warn_of_clones(ways)
+    with fleet.known_hosts.open("a") as file:
+        file.writelines(f"{line}\n" for line in fresh)
+
+
+def _warn_of_clones(ways: Sequence[Registration]) -> None:
+    """Two machines with one host key are one image copied to two cards."""
+    seen: dict[str, str] = {}
+    for way in ways:
+        if way.key and way.key.fingerprint in seen:
+            way.warnings.append(
+                f"same host key as {seen[way.key.fingerprint]} (a cloned SD card?); on it run"
+                " `rm /etc/ssh/ssh_host_*; ssh-keygen -A` and restart sshd"
+            )
+        elif way.key:
+            seen[way.key.fingerprint] = way.node.name
+
+
+def _pinned(known_hosts: Path) -> dict[str, str]:
+    """Host pattern → its known_hosts line."""
+    text = known_hosts.read_text() if known_hosts.exists() else ""
+    return {line.split()[0]: line for line in text.splitlines() if line.strip()}
+
+
+def _unpin(fleet: Fleet, nodes: Sequence[Node]) -> None:
+    gone = {ssh.pattern(node.address, node.port) for node in nodes}
+    kept = [line for host, line in _pinned(fleet.known_hosts).items() if host not in gone]
+    fleet.known_hosts.write_text("".join(f"{line}\n" for line in kept))
+
+
+def _install(fleet: Fleet, ways: Sequence[Registration], adopt: bool, progress: Progress) -> None:
+    if not ways:
+        return
+    registry.load(fleet)
+    public = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}")
+    nodes = [way.node for way in ways]
+    results = plays.play(
+        fleet,
+        "copy_cert",
+        nodes,
+        {**trust.variables(fleet), "evc_public_key": public, "evc_adopt": adopt},
+        trust.each(fleet, nodes),
+        as_login=True,
+        on_task=progress.node,
+    )
+    for way in ways:
+        way.problem = results[way.node.name].message
+
+
+def _look(fleet: Fleet, store: Store, ways: Sequence[Registration]) -> None:
+    """Probe what was registered: its facts, and what will be in the way later."""
+    before = time.time()
+    answers = probe(fleet, [way.node for way in ways])
+    middle = (before + time.time()) / 2
+    for way in ways:
+        answer = answers[way.node.name]
+        if isinstance(answer, Observation):
+            inventory.remember(store, way.node.name, answer.facts.model_dump(), registered=True)
+            way.warnings += findings(answer, answer.clock - middle)
+        else:
+            way.problem = answer.reason
+
+
+def findings(seen: Observation, clock_offset: float) -> list[str]:
+    """What will be in the way on a node, each with its remedy."""
+    found = []
+    if seen.engine is None:
+        found.append(
+            f"Docker does not answer ({seen.engine_problem}): install docker.io or Docker's"
+            " own package there, then register again"
+        )
+    elif not seen.engine.memory_limit:
+        found.append(
+            "memory limits are not enforced: add `cgroup_enable=memory cgroup_memory=1` to the"
+            " kernel's command line and reboot it"
+        )
+    if seen.facts.disk_free and seen.facts.disk_free < MIN_DISK_BYTES:
+        found.append(f"only {seen.facts.disk_free / 1e9:.1f} GB free for images: make room")
+    if abs(clock_offset) > MAX_CLOCK_OFFSET_SECONDS:
+        found.append(f"its clock is {clock_offset:+.0f} s off: set up NTP there")
+    return found
+
+
+def _outcome(way: Registration, seconds: float) -> NodeOutcome:
+    if way.problem:
+        return NodeOutcome("failed", ("register",), way.problem, seconds)
+    return NodeOutcome("done", ("register",), "", seconds)
+
+
+def _unregister(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:
+    """Node → what went wrong, '' when everything of ours is off it."""
+    if not nodes:
+        return {}
+    hosts = {host for node in nodes for host in trust.expected(fleet, node).certs}
+    files = [
+        *[f"/etc/docker/certs.d/{host}" for host in sorted(hosts)],
+        "/etc/cron.d/evc-watch",
+        "/etc/systemd/system/evc-watch.service",
+        plays.HOME,
+    ]
+    results = plays.play(fleet, "unregister", nodes, {"evc_files": files}, as_login=True)
+    return {name: result.message for name, result in results.items()}
+
+
+def unregistered(nodes: Sequence[Node]) -> list[Node]:
+    """Those that are known and not yet registered."""
+    return [node for node in nodes if not node.registered]

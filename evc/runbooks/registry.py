@@ -1,0 +1,184 @@
+"""The fleet's private registry: up, down, what it holds. What other runbooks need is here.
+
+Two processes over one storage: the writer takes the push login, the reader is read-only and takes
+the nodes' pull login. Both speak TLS with a certificate of the fleet's own CA.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from evc.doors.docker import Say
+from evc.doors.fleet import Fleet
+from evc.pure.errors import EvcError
+from evc.runbooks import registry_check as check
+from evc.runbooks import registry_files as files
+from evc.runbooks import registry_images as images
+from evc.runbooks import registry_place as place
+from evc.runbooks import registry_trust as trust
+from evc.runbooks.registry_containers import Containers
+from evc.runbooks.registry_files import SIDES, Login, Registry, load
+from evc.runbooks.registry_images import Stored
+
+__all__ = ["Login", "Registry", "Status", "Stored", "down", "ensure", "import_image", "load"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the registry; `reason` says why it is not up."""
+
+    address: str
+    up: bool
+    container: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """The registry now."""
+
+    writer: Side
+    reader: Side
+    certificate_days_left: float
+    storage_bytes: int
+    repositories: list[str]
+
+
+def up(fleet: Fleet, say: Say) -> Registry:
+    """Start the registry, or what is missing of it, and try it with a real image."""
+    with fleet.lock("registry"):
+        registry = _started(fleet, say)
+        check.push_and_pull(registry, say)
+    return registry
+
+
+def ensure(fleet: Fleet, say: Say) -> Registry:
+    """The registry, brought up if anything is amiss with it; a fraction of a second if not."""
+    return load(fleet) if _is_well(fleet) else up(fleet, say)
+
+
+def down(fleet: Fleet, say: Say) -> None:
+    """Stop and remove both containers; images, logins and certificates stay."""
+    with fleet.lock("registry"):
+        _stop(fleet, say)
+
+
+def purge(fleet: Fleet, say: Say) -> None:
+    """`down`, and remove all images, the logins and this machine's trust. The CA stays."""
+    with fleet.lock("registry"):
+        _stop(fleet, say)
+        if place.kept(fleet):
+            trust.forget(load(fleet))
+        for folder in (fleet.registry_data, place.folder(fleet)):
+            _remove(folder)
+            say(f"removed {folder}")
+
+
+def import_image(fleet: Fleet, local_image: str, as_name: str, say: Say) -> str:
+    """Store an image of the local engine as `as_name` (an official name under `library/`).
+
+    The digest by which nodes pull it. What is there already is not pushed again.
+    """
+    registry = ensure(fleet, say)
+    with fleet.lock("registry"):
+        return images.import_image(registry, local_image, as_name, say)
+
+
+def list_images(fleet: Fleet) -> list[Stored]:
+    """Every tag in the registry; the database's list of them is brought up to date."""
+    found = images.listed(load(fleet))
+    images.record(fleet, found)
+    return found
+
+
+def status(fleet: Fleet) -> Status:
+    """Whether both sides answer, and how much there is."""
+    registry, containers = load(fleet), Containers(fleet)
+    writer, reader = (_side(registry, containers, side) for side in SIDES)
+    found = images.listed(registry) if reader.up else []
+    return Status(
+        writer,
+        reader,
+        files.days_left(fleet, _now()),
+        _size(fleet.registry_data),
+        sorted({each.repository for each in found}),
+    )
+
+
+def _started(fleet: Fleet, say: Say) -> Registry:
+    address, before = place.decide(fleet), place.kept(fleet)
+    if before and before != address:
+        say(f"the registry moves from {before} to {address}")
+        trust.forget(load(fleet))
+    registry = files.prepare(fleet, address)
+    renewed = files.renew(fleet, address, _now())
+    trust.trust(registry)
+    containers = Containers(fleet)
+    if not containers.run(address, say) and renewed:
+        say("restarting the registry with its new certificate")
+        containers.restart()
+    for side in SIDES:
+        _wait(registry, containers, side)
+    return registry
+
+
+def _is_well(fleet: Fleet) -> bool:
+    address = place.kept(fleet)
+    if not address or address != place.decide(fleet):
+        return False
+    try:
+        registry = load(fleet)
+        for side in SIDES:
+            check.answers(registry, side)
+    except EvcError:
+        return False
+    good = files.certificate_is_good(fleet, address, _now()) and trust.is_trusted(registry)
+    return good and Containers(fleet).are_running(address)
+
+
+def _wait(registry: Registry, containers: Containers, side: str) -> None:
+    try:
+        check.wait(registry, side)
+    except EvcError as error:
+        text = f"the registry's {side} does not come up: {error.message}"
+        raise EvcError(f"{text}\n{containers.last_lines(side)}", error.remedy) from None
+
+
+def _side(registry: Registry, containers: Containers, side: str) -> Side:
+    address = registry.writer if side == "writer" else registry.reader
+    try:
+        check.answers(registry, side)
+    except EvcError as error:
+        return Side(address, False, containers.state(side), error.message)
+    return Side(address, True, containers.state(side), "")
+
+
+def _stop(fleet: Fleet, say: Say) -> None:
+    for name in Containers(fleet).remove():
+        say(f"removed {name}")
+
+
+def _remove(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        why = f"{error.filename} cannot be removed ({error.strerror})"
+        raise EvcError(why, f"sudo rm -r '{folder}'") from None
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below; a push may move some while we look."""
+    total = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += file.lstat().st_size if file.is_file() else 0
+    return total
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

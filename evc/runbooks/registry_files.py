@@ -1,0 +1,190 @@
+"""What the registry's two sides read: logins, certificates and settings, in `certs/registry`.
+
+address, push, pull          the chosen address and the two passwords: never in a container
+tls/                         the server's certificate and key, for both sides
+writer/ reader/              config.yml and htpasswd of one side
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import bcrypt
+
+from evc.doors import certs
+from evc.doors import fleet as fleets
+from evc.doors.fleet import Fleet
+from evc.pure.errors import EvcError
+from evc.pure.references import HostPort
+from evc.pure.secret import Secret
+from evc.runbooks import registry_place as place
+
+SIDES = ("writer", "reader")
+PUSH, PULL = "evc-push", "evc-pull"
+# Each request is one bcrypt check. The passwords are 256 random bits, which no number of rounds
+# makes harder to guess; 2**12 rounds would cost 0.2 s of CPU for each layer of each node.
+BCRYPT_ROUNDS = 4
+
+# No blob cache: the other side and the garbage collector delete behind its back.
+CONFIG = """version: 0.1
+log:
+  level: warn
+  accesslog: {{disabled: false}}
+storage:
+  filesystem: {{rootdirectory: /var/lib/registry}}
+  delete: {{enabled: {writable}}}
+  maintenance:
+    uploadpurging: {{enabled: {writable}, age: 168h, interval: 24h, dryrun: false}}
+    readonly: {{enabled: {readonly}}}
+http:
+  addr: :5000
+  relativeurls: true
+  headers: {{X-Content-Type-Options: [nosniff]}}
+  tls:
+    certificate: /etc/evc/tls/server.crt
+    key: /etc/evc/tls/server.key
+    minimumtls: tls1.2
+auth:
+  htpasswd: {{realm: "EVC registry", path: /etc/evc/side/htpasswd}}
+"""
+
+
+@dataclass(frozen=True)
+class Login:
+    """An account of the registry."""
+
+    user: str
+    password: Secret
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The fleet's registry: where to push to and pull from (HOST:PORT), and with which logins."""
+
+    writer: str
+    reader: str
+    ca: Path
+    push: Login
+    pull: Login
+
+
+def load(fleet: Fleet) -> Registry:
+    """The registry as the last `up` left it; raises EvcError when there was none."""
+    address = place.kept(fleet)
+    if not address or not fleet.ca.exists():
+        raise EvcError("this fleet has no registry yet", "evc registry up")
+    return _value(fleet, address)
+
+
+def prepare(fleet: Fleet, address: HostPort) -> Registry:
+    """Write what is missing for a registry at `address`; certificates are `renew`'s."""
+    for name in ("push", "pull"):
+        if not (place.folder(fleet) / name).exists():
+            fleets.write_private(place.folder(fleet) / name, secrets.token_urlsafe(32))
+    fleet.registry_data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.keep(fleet, address)
+    registry = _value(fleet, address)
+    _write_logins(fleet, "writer", registry.push)
+    _write_logins(fleet, "reader", registry.pull)
+    for side in SIDES:
+        _give(fleet, side, "config.yml", config(side))
+    return registry
+
+
+def config(side: str) -> str:
+    """The settings of one side, in the registry's own format."""
+    writable = side == "writer"
+    return CONFIG.format(writable=str(writable).lower(), readonly=str(not writable).lower())
+
+
+def renew(fleet: Fleet, address: HostPort, now: dt.datetime) -> bool:
+    """Make the CA and the server's certificate good for `address` at `now`; True on a change."""
+    issuer = _authority(fleet, now)
+    if certificate_is_good(fleet, address, now):
+        return False
+    fresh = certs.server(issuer, _needed(address) | place.own_names(), now)
+    _give(fleet, "tls", "server.key", fresh.key)
+    _give(fleet, "tls", "server.crt", fresh.certificate)
+    return True
+
+
+def certificate_is_good(fleet: Fleet, address: HostPort, now: dt.datetime) -> bool:
+    """Whether the server's certificate serves `address` for 30 days more, under a good CA."""
+    try:
+        issuer = _read(fleet.ca, _ca_key(fleet))
+        pair = _read(*(place.folder(fleet) / "tls" / f"server.{end}" for end in ("crt", "key")))
+        good = certs.authority_is_good(issuer, now)
+    except (OSError, ValueError):
+        return False
+    return good and certs.server_is_good(pair, issuer, _needed(address), now)
+
+
+def days_left(fleet: Fleet, now: dt.datetime) -> float:
+    """Days until the server's certificate ends."""
+    return certs.days_left((place.folder(fleet) / "tls" / "server.crt").read_text(), now)
+
+
+def _authority(fleet: Fleet, now: dt.datetime) -> certs.Pair:
+    """The fleet's CA: made at first, kept, and in its last year renewed with the same key."""
+    file, name = _ca_key(fleet), f"EVC fleet {fleet.id}"
+    if not file.exists() and not fleet.ca.exists():
+        pair = certs.authority(name, now)
+        fleets.write_private(file, pair.key)
+        fleets.replace(fleet.ca, pair.certificate)
+        return pair
+    try:
+        if fleet.ca.exists() and certs.authority_is_good(_read(fleet.ca, file), now):
+            return _read(fleet.ca, file)
+        renewed = certs.authority(name, now, file.read_text())
+    except (OSError, ValueError) as error:
+        remedy = f"restore {fleet.ca} and {file}, or remove both: nodes then need the new CA"
+        raise EvcError(f"the fleet's CA cannot be used ({error})", remedy) from None
+    fleets.replace(fleet.ca, renewed.certificate)
+    return renewed
+
+
+def _needed(address: HostPort) -> set[str]:
+    """Names without which clients would fail; the others go in when a certificate is made."""
+    return {address.host, place.LOOPBACK, "localhost"}
+
+
+def _value(fleet: Fleet, address: HostPort) -> Registry:
+    push, pull = (
+        Login(user, Secret(fleets.read_private(place.folder(fleet) / file)))
+        for user, file in ((PUSH, "push"), (PULL, "pull"))
+    )
+    return Registry(str(address), str(place.reader(address)), fleet.ca, push, pull)
+
+
+def _write_logins(fleet: Fleet, side: str, login: Login) -> None:
+    """The one line of an htpasswd file, which is kept while it fits: its hash has a random salt."""
+    file, password = place.folder(fleet) / side / "htpasswd", login.password.reveal().encode()
+    user, _, hashed = file.read_text().strip().partition(":") if file.exists() else ("", "", "")
+    if user != login.user or not bcrypt.checkpw(password, hashed.encode()):
+        fresh = bcrypt.hashpw(password, bcrypt.gensalt(BCRYPT_ROUNDS)).decode()
+        _give(fleet, side, "htpasswd", f"{login.user}:{fresh}\n")
+
+
+def _give(fleet: Fleet, folder: str, name: str, text: str) -> None:
+    """Write a private file that the account which owns the storage, and so the container, reads."""
+    owner = fleet.registry_data.stat()
+    path = place.folder(fleet) / folder
+    path.mkdir(mode=0o700, exist_ok=True)
+    if (path / name).exists() and (path / name).read_text() == text:
+        return
+    fleets.write_private(path / name, text)
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path / name, owner.st_uid, owner.st_gid)
+
+
+def _read(certificate: Path, key: Path) -> certs.Pair:
+    return certs.Pair(certificate.read_text(), key.read_text())
+
+
+def _ca_key(fleet: Fleet) -> Path:
+    return fleet.certs / "ca.key"

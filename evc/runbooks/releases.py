@@ -1,0 +1,146 @@
+"""Releases in the database: what was built, and finding it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evc.doors.store import Row, Store
+from evc.pure.config import ProjectConfig
+from evc.pure.errors import BadInput
+from evc.pure.images import Release
+
+
+@dataclass(frozen=True)
+class Image:
+    """A release's image for one platform."""
+
+    platform: str
+    repository: str
+    tag: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Built:
+    """A release with its images and the config it was built with."""
+
+    id: int
+    release: Release
+    project: ProjectConfig
+    images: Mapping[str, Image]
+
+
+def find(store: Store, release: Release) -> Built | None:
+    """A release of exactly this content, or None."""
+    row = store.row(
+        "SELECT * FROM release WHERE model = ? AND version = ? AND hash = ?",
+        (release.model, release.version, release.hash),
+    )
+    return _built(store, row) if row else None
+
+
+def by_id(store: Store, release_id: int) -> Built:
+    row = store.row("SELECT * FROM release WHERE id = ?", (release_id,))
+    assert row is not None
+    return _built(store, row)
+
+
+def labelled(store: Store, model: str, label: str) -> Built | None:
+    """The release of `model` that people see as `label`, or None."""
+    row = store.row(
+        "SELECT * FROM release WHERE model = ? AND version || '+' || substr(hash, 1, 12) = ?",
+        (model, label),
+    )
+    return _built(store, row) if row else None
+
+
+def everything(store: Store, model: str | None = None) -> list[Row]:
+    """All releases, newest first."""
+    return store.rows(
+        "SELECT release.*, (SELECT json_group_object(platform, digest) FROM release_image"
+        " WHERE release_id = release.id) AS images, (SELECT max(size_bytes) FROM release_image"
+        " WHERE release_id = release.id) AS size_bytes FROM release"
+        " WHERE ? IS NULL OR model = ? ORDER BY built_at DESC",
+        (model, model),
+    )
+
+
+def newest(store: Store, model: str, version: str | None = None) -> Built:
+    """The release built last of MODEL or MODEL:VERSION; raises BadInput when there is none."""
+    row = store.row(
+        "SELECT * FROM release WHERE model = ? AND (? IS NULL OR version = ?"
+        " OR version || '+' || substr(hash, 1, 12) = ?) ORDER BY built_at DESC, id DESC LIMIT 1",
+        (model, version, version, version),
+    )
+    if row is None:
+        wanted = f"{model}:{version}" if version else model
+        raise BadInput(f"there is no release of {wanted}", "`evc model list` shows what there is")
+    return _built(store, row)
+
+
+def record(store: Store, release: Release, project: ProjectConfig, source: str, commit: str) -> int:
+    """Note a release (once), and return its id; raises BadInput for a frozen version."""
+    frozen = store.row(
+        "SELECT hash FROM release WHERE model = ? AND version = ? AND state = 'approved'",
+        (release.model, release.version),
+    )
+    if frozen and frozen["hash"] != release.hash:
+        raise BadInput(
+            f"{release.model} {release.version} is approved: its content cannot change",
+            "give the project a new version",
+        )
+    store.write(
+        "INSERT INTO release (model, version, hash, source, git_commit, owner, task, config,"
+        " built_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            release.model,
+            release.version,
+            release.hash,
+            source,
+            commit,
+            project.owner or "",
+            project.task or "",
+            project.model_dump_json(),
+            time.time(),
+        ),
+    )
+    found = find(store, release)
+    assert found is not None
+    return found.id
+
+
+def record_image(store: Store, release_id: int, image: Image, built_on: str) -> None:
+    """Note an image; a digest that is there already must be the same."""
+    store.write(
+        "INSERT INTO release_image VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (release_id, platform) DO UPDATE SET digest = excluded.digest",
+        (
+            release_id,
+            image.platform,
+            image.repository,
+            image.tag,
+            image.digest,
+            image.size_bytes,
+            built_on,
+            time.time(),
+        ),
+    )
+
+
+def _built(store: Store, row: dict[str, Any]) -> Built:
+    images = store.rows("SELECT * FROM release_image WHERE release_id = ?", (row["id"],))
+    return Built(
+        row["id"],
+        Release(row["model"], row["version"], row["hash"]),
+        ProjectConfig.model_validate_json(row["config"]),
+        {
+            one["platform"]: Image(
+                one["platform"], one["repository"], one["tag"], one["digest"], one["size_bytes"]
+            )
+            for one in images
+        },
+    )

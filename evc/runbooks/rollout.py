@@ -1,0 +1,222 @@
+"""Bring nodes to a wish: probe → plan → apply → record. Repairs are this path too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store
+from evc.pure import containers, images, plan
+from evc.pure.inventory import Node
+from evc.pure.observations import Observation
+from evc.pure.outcomes import NodeOutcome, merged
+from evc.pure.plan import NodePlan, Wish
+from evc.runbooks import assignments, plays, registry, releases, repair, trust
+from evc.runbooks.follow import Entry, follow
+from evc.runbooks.probe import probe
+from evc.runbooks.progress import Progress
+from evc.runbooks.releases import Built
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What to do on each node, and why nothing can be done on the others.
+
+    `unknown` are the nodes that cannot tell more before EVC's program is back on them.
+    """
+
+    nodes: Mapping[str, Node]
+    plans: Mapping[str, NodePlan]
+    outcomes: Mapping[str, NodeOutcome]
+    unknown: tuple[str, ...] = ()
+
+
+def converge(
+    fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node], progress: Progress
+) -> dict[str, NodeOutcome]:
+    """Bring `nodes` to run `built`, whatever is there now; an outcome for each."""
+    began = time.monotonic()
+    planned = prepare(fleet, store, built, nodes, progress)
+    outcomes = {**planned.outcomes, **apply(fleet, planned, progress)}
+    seconds = time.monotonic() - began
+    outcomes = {name: replace(one, seconds=seconds) for name, one in outcomes.items()}
+    again = [planned.nodes[name] for name in planned.unknown if outcomes[name].well]
+    if again:
+        outcomes = merged([outcomes, converge(fleet, store, built, again, progress)])
+    assignments.record(store, built, outcomes)
+    return outcomes
+
+
+def prepare(
+    fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node], progress: Progress
+) -> Planned:
+    """Probe the nodes and plan; changes nothing."""
+    wishes, outcomes = _wishes(fleet, store, built, nodes)
+    progress.say(f"asking {len(nodes)} node{'s' if len(nodes) != 1 else ''} what is there")
+    looked = {name: [wish.previous_image] for name, wish in wishes.items() if wish.previous_image}
+    asked = [node for node in nodes if node.name in wishes]
+    answers = probe(fleet, asked, looked)
+    plans, unknown = {}, []
+    for node in asked:
+        answer = answers[node.name]
+        if isinstance(answer, Observation):
+            plans[node.name] = plan.plan(answer, trust.expected(fleet, node), [wishes[node.name]])
+        elif answer.reachable:
+            unknown.append(node.name)
+            plans[node.name] = NodePlan((plan.Action("program", answer.reason),))
+        else:
+            outcomes[node.name] = NodeOutcome("pending", reason=answer.reason)
+    return Planned({node.name: node for node in nodes}, plans, outcomes, tuple(unknown))
+
+
+def _wishes(
+    fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node]
+) -> tuple[dict[str, Wish], dict[str, NodeOutcome]]:
+    wishes, outcomes = {}, {}
+    for node in nodes:
+        if not node.registered:
+            outcomes[node.name] = NodeOutcome("pending", reason="not registered yet")
+        elif images.platform(node.architecture) not in built.images:
+            platform = images.platform(node.architecture)
+            reason = f"{built.release.label} has no image for {platform}: build it first"
+            outcomes[node.name] = NodeOutcome("failed", reason=reason)
+        else:
+            wishes[node.name] = _wish(fleet, store, built, node)
+    return wishes, outcomes
+
+
+def _wish(fleet: Fleet, store: Store, built: Built, node: Node) -> Wish:
+    platform = images.platform(node.architecture)
+    image, reader = built.images[platform], registry.load(fleet).reader
+    name = f"{reader}/{image.repository}@{image.digest}"
+    request, check = containers.config(built.project, name), containers.health(built.project.serve)
+    spec = containers.spec(request, check, image.digest)
+    labels = {
+        "evc.fleet": fleet.id,
+        "evc.model": built.release.model,
+        "evc.release": built.release.label,
+        "evc.spec": spec,
+    }
+    return Wish(
+        model=built.release.model,
+        release=built.release.label,
+        digest=image.digest,
+        image=name,
+        architecture=platform.split("-")[0],
+        spec=spec,
+        request={**request, "Labels": labels},
+        health=check,
+        previous_image=_previous(store, built, node, platform, reader),
+    )
+
+
+def _previous(store: Store, built: Built, node: Node, platform: str, reader: str) -> str:
+    """The image that a rollback of this node would need, or ''."""
+    release_id = assignments.previous(store, node, built)
+    image = releases.by_id(store, release_id).images.get(platform) if release_id else None
+    return f"{reader}/{image.repository}@{image.digest}" if image else ""
+
+
+def apply(fleet: Fleet, planned: Planned, progress: Progress) -> dict[str, NodeOutcome]:
+    """Do the plans; a node's failure stops none of the others."""
+    outcomes = {
+        name: NodeOutcome("failed" if one.blocked else "nothing", reason=one.blocked)
+        for name, one in planned.plans.items()
+        if not one.actions
+    }
+    outcomes |= _repair(fleet, planned, progress)
+    for kind, command in (("pull", "pull"), ("swap", "swap")):
+        outcomes |= _jobs(fleet, planned, kind, command, outcomes, progress)
+    return outcomes
+
+
+def _actions(planned: Planned, name: str) -> tuple[str, ...]:
+    return tuple(str(action) for action in planned.plans[name].actions)
+
+
+def _repair(fleet: Fleet, planned: Planned, progress: Progress) -> dict[str, NodeOutcome]:
+    problems = repair.apply(fleet, planned.nodes, planned.plans, progress)
+    return {
+        name: NodeOutcome("failed" if problem else "done", _actions(planned, name), problem)
+        for name, problem in problems.items()
+    }
+
+
+def _jobs(
+    fleet: Fleet,
+    planned: Planned,
+    kind: str,
+    command: str,
+    so_far: Mapping[str, NodeOutcome],
+    progress: Progress,
+) -> dict[str, NodeOutcome]:
+    """Give the nodes that need it their order, and follow what they do with it."""
+    orders = {
+        name: _order(action.wish)
+        for name, one in planned.plans.items()
+        for action in one.actions
+        if action.kind == kind and action.wish and so_far.get(name, NodeOutcome("done")).well
+    }
+    if not orders:
+        return {}
+    began = time.monotonic()
+    nodes = {name: planned.nodes[name] for name in orders}
+    for name in nodes:
+        progress.node(name, "starting")
+    shared = {"evc_command": command}
+    started = plays.play(fleet, "run_model", list(nodes.values()), shared, orders=orders)
+    ends = follow(fleet, nodes, started, lambda name, entry: _show(progress, name, entry))
+    seconds = time.monotonic() - began
+    return {name: _outcome(planned, name, end, seconds) for name, end in ends.items()}
+
+
+def _order(wish: Wish) -> dict[str, object]:
+    """What the node's swap program is told; see `evc_node/swap.py`."""
+    job = f"{wish.digest.removeprefix('sha256:')[:12]}-{time.time_ns():x}"
+    return {
+        "id": job,
+        "model": wish.model,
+        "release": wish.release,
+        "image": wish.image,
+        "previous_image": wish.previous_image,
+        "architecture": wish.architecture,
+        "container": {"name": f"evc-{wish.model}-{job}", "config": wish.request},
+        "health": wish.health,
+    }
+
+
+_DOING = {
+    "begin": "starting",
+    "pull": "pulling",
+    "create": "pulled",
+    "stop-old": "stopping the old one",
+    "start": "waiting for health",
+    "healthy": "healthy",
+}
+
+
+def _show(progress: Progress, name: str, entry: Entry) -> None:
+    doing = _DOING.get(entry["step"]) or str(entry["step"])
+    if entry.get("health"):
+        doing = f"{doing}: {str(entry['health'])[:80]}"
+    done, total = entry.get("done"), entry.get("total")
+    if isinstance(done, int) and isinstance(total, int):
+        progress.node(name, doing, done, total)
+    else:
+        progress.node(name, doing)
+
+
+def _outcome(planned: Planned, name: str, end: Entry, seconds: float) -> NodeOutcome:
+    actions = _actions(planned, name)
+    reason = str(end.get("reason", ""))[:600]
+    if end["step"] == "done":
+        return NodeOutcome("done", actions, "", seconds)
+    if end["step"] == "lost":
+        return NodeOutcome("pending", actions, f"connection lost: {reason}", seconds)
+    if end["step"] == "reverted":
+        kept = "the old one serves on" if end.get("serving") else "nothing serves"
+        logs = str(end.get("logs", ""))
+        return NodeOutcome("failed", actions, f"{reason}; {kept}", seconds, logs)
+    return NodeOutcome("failed", actions, reason, seconds)

@@ -1,0 +1,148 @@
+"""The main job: register what is new, build what changed, bring the nodes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store
+from evc.pure import images
+from evc.pure.config import Machine, ProjectConfig, Step
+from evc.pure.errors import BadInput
+from evc.pure.inventory import Node
+from evc.pure.outcomes import NodeOutcome, Outcome, merged
+from evc.runbooks import assignments, audit, register, registry, rollout
+from evc.runbooks import build as builds
+from evc.runbooks import nodes as inventory
+from evc.runbooks.progress import Progress
+from evc.runbooks.releases import Built
+
+STEPS_TODAY: tuple[Step, ...] = ("register", "build", "download", "run")
+
+
+def run(
+    fleet: Fleet,
+    store: Store,
+    folder: Path,
+    source: str,
+    commit: str,
+    selector: str | None,
+    progress: Progress,
+) -> Outcome:
+    """The `autorun` steps of `ServerConfig.yaml` for the project in `folder`.
+
+    Raises BadInput before anything is contacted; a dead node is an outcome, not an error.
+    """
+    config = builds.read_config(folder)
+    steps = {step.activation for step in fleet.config().autorun}
+    known = _known_steps(steps, progress)
+    wanted = selector if selector is not None else _groups(config)
+    with fleet.lock(f"deploy-{config.model_name}"):
+        registry.ensure(fleet, progress.say)
+        outcomes: list[dict[str, NodeOutcome]] = []
+        if "register" in known:
+            _add_machines(fleet, store, config)
+            nodes = [*inventory.selected(store, wanted), *_builders(store)]
+            outcomes.append(_register(fleet, store, nodes, progress))
+        nodes = [node for node in inventory.selected(store, wanted) if node.edge]
+        built, fresh = _build(fleet, store, folder, source, commit, nodes, known, progress)
+        if known & {"download", "run"}:
+            assignments.wish(store, built, wanted, nodes)
+            outcomes.append(rollout.converge(fleet, store, built, nodes, progress))
+        outcome = Outcome(merged(outcomes), built.release.label, bool(fresh))
+        _record(fleet, store, config, outcome)
+    return outcome
+
+
+def deploy(fleet: Fleet, store: Store, built: Built, selector: str, progress: Progress) -> Outcome:
+    """Bring the selected nodes to a release that is built already."""
+    nodes = [node for node in inventory.selected(store, selector) if node.edge]
+    with fleet.lock(f"deploy-{built.release.model}"):
+        registry.ensure(fleet, progress.say)
+        assignments.wish(store, built, selector, nodes)
+        outcomes = rollout.converge(fleet, store, built, nodes, progress)
+        outcome = Outcome(outcomes, built.release.label)
+        _record(fleet, store, built.project, outcome)
+    return outcome
+
+
+def _known_steps(steps: set[Step], progress: Progress) -> set[Step]:
+    for step in sorted(steps - set(STEPS_TODAY)):
+        progress.say(f"the step {step!r} is not done by `evc run`; it is left out")
+    return steps & set(STEPS_TODAY)
+
+
+def _groups(config: ProjectConfig) -> str:
+    """The selector that a project's own `group:` means; raises BadInput when it names none."""
+    if not config.groups:
+        raise BadInput(
+            "nobody said on which nodes", "--on SELECTOR, or `group:` in the project's config"
+        )
+    return ",".join(config.groups)
+
+
+def _add_machines(fleet: Fleet, store: Store, config: ProjectConfig) -> None:
+    """Machines that the two files name and the inventory does not know."""
+    known = {node.name for node in inventory.everyone(store)}
+    for machine in fleet.config().builder:
+        if machine.name not in known:
+            inventory.insert(store, _node(machine, builder=True, groups=()))
+    for group, machines in config.target.items():
+        for machine in machines:
+            if machine.name not in known:
+                inventory.insert(store, _node(machine, builder=False, groups=(group,)))
+                known.add(machine.name)
+
+
+def _node(machine: Machine, builder: bool, groups: tuple[str, ...]) -> Node:
+    return Node(
+        id=0,
+        name=machine.name,
+        address=machine.ip,
+        port=machine.port,
+        login_user=machine.user,
+        builder=builder,
+        edge=not builder,
+        groups=groups,
+    )
+
+
+def _builders(store: Store) -> list[Node]:
+    return [node for node in inventory.everyone(store) if node.builder]
+
+
+def _register(
+    fleet: Fleet, store: Store, nodes: Sequence[Node], progress: Progress
+) -> dict[str, NodeOutcome]:
+    new = {node.name: node for node in nodes if not node.registered}
+    if not new:
+        return {}
+    progress.say(f"registering {', '.join(sorted(new))}")
+    return register.register(fleet, store, list(new.values()), progress)
+
+
+def _build(
+    fleet: Fleet,
+    store: Store,
+    folder: Path,
+    source: str,
+    commit: str,
+    nodes: Sequence[Node],
+    steps: set[Step],
+    progress: Progress,
+) -> tuple[Built, list[str]]:
+    project = builds.read(fleet, folder, source, commit)
+    platforms = {images.platform(node.architecture) for node in nodes if node.architecture}
+    if not platforms:
+        raise BadInput("none of the nodes told its architecture", "`evc doctor` says what is wrong")
+    if "build" not in steps:
+        platforms = set()
+    return builds.build(fleet, store, project, platforms, progress)
+
+
+def _record(fleet: Fleet, store: Store, config: ProjectConfig, outcome: Outcome) -> None:
+    command = f"run {config.model_name} {outcome.release}"
+    if outcome.word != "nothing":
+        audit.record(store, command, outcome.nodes, outcome.word)
+    inventory.render_inventory(fleet, store)

@@ -1,0 +1,77 @@
+"""What runs where, asked of the nodes now; nothing of it is believed from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store
+from evc.pure.inventory import Node
+from evc.pure.observations import Container, Observation
+from evc.runbooks import assignments, releases
+from evc.runbooks.probe import Answer, Silent, probe
+
+
+def status(fleet: Fleet, store: Store, nodes: Sequence[Node]) -> dict[str, Any]:
+    """The document of `evc status -o json`."""
+    asked = [node for node in nodes if node.registered]
+    answers: dict[str, Answer] = probe(fleet, asked)
+    return {
+        "nodes": [
+            _node(store, node, answers.get(node.name, Silent("not registered yet")))
+            for node in nodes
+        ],
+        "deployments": [_deployment(row) for row in assignments.standing(store)],
+    }
+
+
+def _node(store: Store, node: Node, answer: Answer) -> dict[str, Any]:
+    seen = answer if isinstance(answer, Observation) else None
+    return {
+        "name": node.name,
+        "roles": node.roles,
+        "groups": list(node.groups),
+        "labels": dict(node.labels),
+        "arch": node.architecture,
+        "up": seen is not None,
+        "reason": "" if isinstance(answer, Observation) else answer.reason,
+        "sample_age_s": None,
+        "models": [_model(store, node, one) for one in seen.models] if seen else [],
+    }
+
+
+def _model(store: Store, node: Node, one: Container) -> dict[str, Any]:
+    version = one.release.partition("+")[0]
+    well = one.running and one.health in ("", "healthy")
+    return {
+        "model": one.model,
+        "version": version,
+        "release": one.release,
+        "digest": one.digest,
+        "state": "serving" if well else "failed",
+        "url": _url(store, node, one),
+    }
+
+
+def _url(store: Store, node: Node, one: Container) -> str:
+    """Where people reach the model, from the config its release was built with."""
+    found = releases.labelled(store, one.model, one.release)
+    if found is None or not found.project.serve.port:
+        return ""
+    serve = found.project.serve
+    host = node.address if serve.listen == "0.0.0.0" else serve.listen
+    return f"http://{host}:{serve.port}"
+
+
+def _deployment(row: dict[str, Any]) -> dict[str, Any]:
+    state = "failed" if row["failed"] else "pending" if row["pending"] else "serving"
+    return {
+        "model": row["model"],
+        "release": row["release"],
+        "on": row["selector"],
+        "state": state,
+        "done": row["done"],
+        "pending": row["pending"],
+        "failed": row["failed"],
+    }

@@ -1,0 +1,82 @@
+"""What every registered node gets: EVC's program, the registry's CA, the registry login, the mark.
+
+Builders may push, all others only pull.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evc.doors import fleet as fleets
+from evc.doors.fleet import Fleet
+from evc.pure.inventory import Node
+from evc.pure.plan import Trust
+from evc.runbooks import plays, registry
+from evc.runbooks.registry import Registry
+
+PARTS = ("program", "ca", "login", "mark")
+
+
+def expected(fleet: Fleet, node: Node) -> Trust:
+    """What a probe of `node` must find."""
+    reg = registry.load(fleet)
+    ca = _digest(fleet.ca)
+    return Trust(
+        program=_digest(plays.program(fleet)),
+        login=_digest(_login_file(fleet, reg, node)),
+        mark=fleet.id,
+        certs=dict.fromkeys(_registries(reg, node), ca),
+    )
+
+
+def variables(fleet: Fleet) -> dict[str, Any]:
+    """The variables of `tasks/trust.yaml` that are the same for all nodes."""
+    return {
+        "evc_program": str(plays.program(fleet)),
+        "evc_ca": str(fleet.ca),
+        "evc_mark": fleet.id,
+    }
+
+
+def each(
+    fleet: Fleet, nodes: Sequence[Node], parts: dict[str, list[str]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Its variables by node; `parts` are those to bring, by node (default: all)."""
+    reg = registry.load(fleet)
+    return {
+        node.name: {
+            "evc_registries": _registries(reg, node),
+            "evc_login": str(_login_file(fleet, reg, node)),
+            "evc_parts": parts[node.name] if parts else list(PARTS),
+        }
+        for node in nodes
+    }
+
+
+def _registries(reg: Registry, node: Node) -> list[str]:
+    return [reg.reader, reg.writer] if node.builder else [reg.reader]
+
+
+def _login_file(fleet: Fleet, reg: Registry, node: Node) -> Path:
+    """Docker's `config.json` for a node, as a private file on the controller."""
+    logins = {reg.reader: reg.pull} | ({reg.writer: reg.push} if node.builder else {})
+    auths = {
+        host: {
+            "auth": base64.b64encode(f"{login.user}:{login.password.reveal()}".encode()).decode()
+        }
+        for host, login in logins.items()
+    }
+    text = json.dumps({"auths": auths}, sort_keys=True)
+    file = fleet.certs / "registry" / ("docker-push.json" if node.builder else "docker-pull.json")
+    if not file.exists() or file.read_text() != text:
+        fleets.write_private(file, text)
+    return file
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,27 @@
+"""EVC's program on a node: `python3 evc_node.pyz probe|swap|pull|follow|build|watch|clear`.
+
+One zip of plain Python >= 3.8, standard library only. Reads its orders as JSON on stdin, answers
+with JSON lines on stdout. Runs as the user `evc`, never as root.
+"""
+
+import sys
+
+import build
+import clear
+import journal
+import probe
+import swap
+import watch
+
+COMMANDS = {
+    "probe": probe.main,
+    "swap": swap.main,
+    "pull": swap.pull,
+    "build": build.main,
+    "clear": clear.main,
+    "follow": journal.main,
+    "watch": watch.main,
+}
+
+if __name__ == "__main__":
+    sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))

@@ -1,0 +1,196 @@
+"""Build, test, push and verify one image on a builder, as a journalled job.
+
+The build itself is Docker's own client with BuildKit; all else goes over the engine's socket.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import engine
+import health
+import home
+import swap
+from journal import Journal, detached
+
+STEPS = ("unpack", "base", "build", "test", "push", "verify", "done")
+
+
+class BuildError(Exception):
+    """A step went wrong; the message says what."""
+
+
+def main(_arguments):
+    """Read an order as JSON from stdin, start the build in the background, say where to follow."""
+    order = json.load(sys.stdin)
+    journal = Journal(folder(order["id"]))
+    lock = journal.try_lock()
+    if lock is None:
+        print(json.dumps({"error": "this build is under way already"}))
+        return 1
+    journal.begin(order)
+    detached(lambda: run(journal))
+    print(json.dumps({"folder": str(journal.folder), "job": order["id"]}))
+    return 0
+
+
+def folder(job):
+    return home.HOME / "builds" / job
+
+
+def run(journal):
+    """Do the order of a begun journal; every failure is its last line."""
+    order = journal.steps()["begin"]["order"]
+    context = journal.folder / "context"
+    try:
+        _unpack(journal, order, context)
+        _pull_bases(journal, order)
+        _build(journal, order, context)
+        _test(journal, order)
+        _push(journal, order)
+        _verify(journal, order)
+    except (BuildError, engine.EngineError, health.Unhealthy, OSError) as error:
+        journal.step("failed", reason=str(error), at=_next(journal))
+    finally:
+        shutil.rmtree(str(context), ignore_errors=True)
+
+
+def _next(journal):
+    """The step that was under way."""
+    reached = journal.steps()
+    return next(step for step in STEPS if step not in reached)
+
+
+def _unpack(journal, order, context):
+    shutil.rmtree(str(context), ignore_errors=True)
+    context.mkdir(parents=True)
+    for part in order["parts"]:
+        with tarfile.open(str(home.HOME / "parts" / part)) as archive:
+            archive.extractall(str(context))  # made by the controller from files it checked
+    journal.step("unpack")
+
+
+def _pull_bases(journal, order):
+    """By the engine, which reads a registry's CA at each pull; its BuildKit only at its start."""
+    for base in order["bases"]:
+        if engine.image(base) is None:
+            journal.progress("base", line="pulling " + base)
+            for _ in engine.pull(base, home.login(base)):
+                pass
+    journal.step("base")
+
+
+def _build(journal, order, context):
+    client, environment = _client()
+    command = [*client, "--progress=plain", "--tag", order["tag"], "--file", "Dockerfile"]
+    for key, value in sorted(order["labels"].items()):
+        command += ["--label", "%s=%s" % (key, value)]
+    _output(journal, "build", [*command, "."], context, environment)
+    journal.step("build")
+
+
+def _client():
+    """The `build` command of a Docker client with BuildKit, and its environment."""
+    environment = dict(os.environ, DOCKER_CONFIG=str(home.DOCKER_CONFIG), DOCKER_BUILDKIT="1")
+    for client in dict.fromkeys([shutil.which("docker"), "/usr/bin/docker"]):
+        if client and _speaks_buildkit(client, environment):
+            return [client, "build"], environment
+    raise BuildError("no Docker client with BuildKit here: install docker-buildx-plugin")
+
+
+def _speaks_buildkit(client, environment):
+    """Clients before 23 carry BuildKit, newer ones need the buildx plugin."""
+    ask = [client, "version", "--format", "{{.Client.Version}}"]
+    answer = subprocess.run(ask, stdout=subprocess.PIPE, env=environment, check=False)
+    major = answer.stdout.decode().split(".")[0]
+    if major.isdigit() and int(major) < 23:
+        return True
+    ask = [client, "buildx", "version"]
+    return subprocess.run(ask, stdout=-3, stderr=-3, env=environment, check=False).returncode == 0
+
+
+def _output(journal, step, command, folder, environment):
+    """Run a command, its output going to the journal line by line; raises BuildError."""
+    process = subprocess.Popen(
+        command,
+        cwd=str(folder),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    for line in process.stdout:
+        journal.progress(step, line=line.decode("utf-8", "replace").rstrip()[:2000])
+    if process.wait():
+        raise BuildError("%s ended with status %d" % (Path(command[0]).name, process.returncode))
+
+
+def _test(journal, order):
+    """The project's tests run in the fresh image, then it must serve; both as hardened as later."""
+    if order["test"]["command"]:
+        _run_tests(journal, order)
+    _serve_once(journal, order)
+    journal.step("test")
+
+
+def _run_tests(journal, order):
+    config = dict(order["test"]["config"], Cmd=order["test"]["command"], Image=order["tag"])
+    container = engine.create("evc-test-%s" % order["id"], config)
+    try:
+        engine.start(container)
+        status = engine.wait_exit(container, 900)
+        for line in engine.logs(container, 200).splitlines():
+            journal.progress("test", line=line[:2000])
+        if status:
+            raise BuildError("the project's tests ended with status %d" % status)
+    finally:
+        engine.remove(container)
+
+
+def _serve_once(journal, order):
+    config = dict(order["test"]["config"], Image=order["tag"])
+    container = engine.create("evc-smoke-%s" % order["id"], config)
+    try:
+        engine.start(container)
+        address = engine.inspect(container)["NetworkSettings"]["IPAddress"]
+        check = dict(order["test"]["health"], host=address)
+        health.wait(container, check, lambda state: journal.progress("test", line=state))
+        health.settle(container, check, swap.SETTLE_SECONDS)
+    except health.Unhealthy:
+        for line in engine.logs(container).splitlines():
+            journal.progress("test", line=line[:2000])
+        raise
+    finally:
+        engine.remove(container)
+
+
+def _push(journal, order):
+    repository, tag = order["tag"].rsplit(":", 1)
+    for event in engine.push(repository, tag, home.login(order["tag"])):
+        said = event.get("status", "")
+        if event.get("id") and said in ("Pushed", "Layer already exists", "Mounted from"):
+            journal.progress("push", line="%s: %s" % (event["id"], said))
+        if (event.get("aux") or {}).get("Digest"):
+            journal.step("push", digest=event["aux"]["Digest"])
+    if "push" not in journal.steps():
+        raise BuildError("the registry gave no digest for the push")
+
+
+def _verify(journal, order):
+    """Pull back by digest from the side that the nodes pull from."""
+    digest = journal.steps()["push"]["digest"]
+    image = "%s@%s" % (order["pull_repository"], digest)
+    for _ in engine.pull(image, home.login(image)):
+        pass
+    found = engine.image(image)
+    journal.step("verify", image=image)
+    journal.step(
+        "done",
+        digest=digest,
+        size=found["Size"],
+        architecture=found["Architecture"],
+    )

@@ -1,0 +1,22 @@
+"""Take everything of EVC out of this node's engine: its containers and the images it pulled."""
+
+import json
+
+import engine
+
+
+def main(_arguments):
+    """Remove the containers that EVC made and the images it built or pulled; prints how many."""
+    containers = engine.containers("evc.model")
+    for found in containers:
+        engine.remove(found["Id"])
+    images = [one for one in engine.call("GET", "/images/json") if _ours(one)]
+    for one in images:
+        for name in [*(one.get("RepoTags") or []), *(one.get("RepoDigests") or [])]:
+            engine.untag(name)
+    print(json.dumps({"containers": len(containers), "images": len(images)}))
+    return 0
+
+
+def _ours(image):
+    return "evc.image" in (image.get("Labels") or {})

@@ -1,0 +1,150 @@
+"""What is there really: facts of the machine, and what EVC has on it. Reads, changes nothing."""
+
+import hashlib
+import json
+import os
+import platform
+import pwd
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import engine
+import home
+import swap
+import watch
+from journal import Journal
+
+L4T_RELEASE = Path("/etc/nv_tegra_release")
+BOARD_MODEL = Path("/proc/device-tree/model")
+
+
+def main(_arguments):
+    """Print one JSON object; stdin may name images to look for: {"images": [...]}."""
+    order = json.loads(sys.stdin.read() or "{}")
+    print(json.dumps(look(order)))
+    return 0
+
+
+def look(order):
+    state = {
+        "program": _digest(Path(sys.argv[0])),
+        "user": pwd.getpwuid(os.getuid()).pw_name,
+        "mark": _text(home.HOME / "fleet"),
+        "clock": time.time(),
+        "facts": facts(),
+        "certs": _certs(),
+        "login": _digest(home.DOCKER_CONFIG / "config.json"),
+        "watching": watch.running(),
+        "engine": None,
+        "engine_problem": "",
+        "models": [],
+        "images": {},
+    }
+    try:
+        state["engine"] = _engine()
+        state["models"] = _models()
+        state["images"] = {name: bool(engine.image(name)) for name in order.get("images", [])}
+    except engine.EngineError as error:
+        state["engine_problem"] = str(error)
+    return state
+
+
+def facts():
+    """The machine's hardware and system; sizes in bytes."""
+    system = _os_release()
+    return {
+        "architecture": platform.machine(),
+        "kernel": platform.release(),
+        "os": system.get("PRETTY_NAME", ""),
+        "python": platform.python_version(),
+        "cpus": os.cpu_count() or 1,
+        "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "disk_free": shutil.disk_usage(_docker_root()).free,
+        "board": _text(BOARD_MODEL).strip("\0"),
+        "l4t": _l4t(_text(L4T_RELEASE)),
+        "gpu": _gpu(),
+        "systemd": Path("/run/systemd/system").is_dir(),
+    }
+
+
+def _engine():
+    info = engine.call("GET", "/info")
+    return {
+        "version": info.get("ServerVersion", ""),
+        "driver": info.get("Driver", ""),
+        "root": info.get("DockerRootDir", ""),
+        "runtimes": sorted(info.get("Runtimes") or {}),
+        "memory_limit": bool(info.get("MemoryLimit")),
+        "pids_limit": bool(info.get("PidsLimit")),
+    }
+
+
+def _models():
+    """Each container that EVC made on this node."""
+    return [_model(found) for found in engine.containers("evc.model")]
+
+
+def _model(found):
+    labels, detail = found["Labels"], engine.inspect(found["Id"])
+    health = (detail["State"].get("Health") or {}).get("Status", "")
+    return {
+        "model": labels["evc.model"],
+        "release": labels.get("evc.release", ""),
+        "spec": labels.get("evc.spec", ""),
+        "image": detail["Config"]["Image"],
+        "container": found["Id"],
+        "running": detail["State"]["Running"],
+        "health": health,
+        "restart": detail["HostConfig"]["RestartPolicy"]["Name"],
+        "started_at": detail["State"]["StartedAt"],
+        "restarts": detail["RestartCount"],
+        "swapping": not Journal(swap.folder(labels["evc.model"])).finished(),
+    }
+
+
+def _certs():
+    """Registry address → digest of the CA this node trusts for it."""
+    return {path.parent.name: _digest(path) for path in home.CERTS.glob("*/ca.crt")}
+
+
+def _docker_root():
+    return "/var/lib/docker" if Path("/var/lib/docker").exists() else "/"
+
+
+def _gpu():
+    """The name of an NVIDIA GPU by what its driver shows in /proc, or ''."""
+    for information in Path("/proc/driver/nvidia/gpus").glob("*/information"):
+        for line in _text(information).splitlines():
+            if line.startswith("Model:"):
+                return line.split(":", 1)[1].strip()
+    return ""
+
+
+def _l4t(text):
+    """`# R36 (release), REVISION: 3.0, …` of a Jetson as `36.3.0`, or ''."""
+    words = text.replace(",", " ").split()
+    if len(words) < 5 or not words[1].startswith("R"):
+        return ""
+    return "%s.%s" % (words[1][1:], words[words.index("REVISION:") + 1])
+
+
+def _os_release():
+    lines = [line.split("=", 1) for line in _text(Path("/etc/os-release")).splitlines()]
+    return {line[0]: line[1].strip('"') for line in lines if len(line) == 2}
+
+
+def _text(path):
+    try:
+        with path.open("rb") as file:
+            return file.read(65536).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _digest(path):
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
