@@ -8,7 +8,7 @@ import click
 
 from evc.cli import console
 from evc.runbooks import lab
-from evc.runbooks.lab_nodes import MOST_BUILDERS, MOST_EDGES
+from evc.runbooks.lab.nodes import MOST_BUILDERS, MOST_EDGES
 
 EDGES = click.IntRange(0, MOST_EDGES)
 BUILDERS = click.IntRange(0, MOST_BUILDERS)
@@ -34,8 +34,9 @@ def command() -> None:
 def up(folder: str | None, nodes: int, builders: int, engine: bool) -> None:
     """Make the lab, or repair it.
 
-    What stopped is started, what is missing is added, what runs is left alone. Logins differ on purpose: a sudo password, root, a sudo that asks nothing; edge01 listens on
-    port 2222. The edge nodes are the group `lab`, the builders the group `builders`.
+    What stopped is started, what is missing is added, what runs is left alone. Logins differ on
+    purpose: a sudo password, root, a sudo that asks nothing; edge01 listens on port 2222. The edge
+    nodes are the group `lab`, the builders the group `builders`.
 
     \b
     Example:

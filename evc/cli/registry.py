@@ -8,9 +8,9 @@ import sys
 import click
 
 from evc.cli import console
-from evc.pure.errors import BadInput
-from evc.runbooks import registry
-from evc.runbooks import registry_images as images
+from evc.pure.errors import BadInput, EvcError
+from evc.runbooks import base_images, registry
+from evc.runbooks.registry import images
 
 
 @click.group()
@@ -105,8 +105,9 @@ def list_(folder: str | None, output: str) -> None:
 @command.command("import")
 @click.argument("image")
 @click.option("--as", "name", metavar="NAME:TAG", help="Its name in the registry.")
+@click.option("--or-bootstrap", is_flag=True, help="Without a hub: make a Python on Debian.")
 @click.pass_obj
-def import_(folder: str | None, image: str, name: str | None) -> None:
+def import_(folder: str | None, image: str, name: str | None, or_bootstrap: bool) -> None:
     """Bring a base image in: IMAGE of this machine's engine or a hub, or a saved FILE.tar.
 
     \b
@@ -115,7 +116,12 @@ def import_(folder: str | None, image: str, name: str | None) -> None:
       evc registry import base.tar --as python:3.11-slim
     """
     fleet = console.fleet(folder)
-    local = images.local_name(image, console.say)
+    try:
+        local = images.local_name(image, console.say)
+    except EvcError:
+        if not or_bootstrap:
+            raise
+        local, name = base_images.python(console.say), name or image
     digest = registry.import_image(fleet, local, name or local, console.say)
     console.say(f"{name or local} is in the registry as {digest}")
 

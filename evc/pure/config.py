@@ -5,11 +5,23 @@ Keys and step names are those of the original system; keys it did not have are o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from evc.pure.names import Address, ModelName, NodeName, Port, SafeText, User, Version
+from evc.pure import references
+from evc.pure.names import (
+    Address,
+    GroupName,
+    ModelName,
+    NodeName,
+    Port,
+    SafeText,
+    User,
+    Version,
+)
 from evc.pure.schema import Strict
 
 Step = Literal["register", "build", "download", "run", "train", "pred", "delete", "mon_d", "mon_m"]
@@ -24,9 +36,22 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _inside(value: str) -> str:
+    if PurePosixPath(value).is_absolute() or ".." in PurePosixPath(value).parts:
+        raise ValueError(f"{value[:80]!r} leads out of the project")
+    return value
+
+
+def _image(value: str) -> str:
+    references.parse(value)
+    return value
+
+
 OptionalText = Annotated[SafeText | None, BeforeValidator(_none_as_text)]
 Words = Annotated[list[SafeText], BeforeValidator(_listed)]
 Bytes = Annotated[str, Field(pattern=r"^[1-9][0-9]*[KMG]?$")]
+_PYPI = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9._-]+$"
+Inside = Annotated[SafeText, AfterValidator(_inside)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -41,6 +66,35 @@ class Machine(Strict):
     hw: OptionalText = None
     os: OptionalText = None
     gpu: OptionalText = None
+
+
+def _distinct(machines: Iterable[Machine]) -> None:
+    """Raise ValueError for two machines with one name, or two names with one address and port."""
+    places: dict[str, str] = {}
+    for one in machines:
+        place = f"{one.ip}:{one.port}"
+        if places.setdefault(one.name, place) != place:
+            raise ValueError(f"{one.name} is at {places[one.name]} and at {place}")
+        if places.setdefault(place, one.name) != one.name:
+            raise ValueError(f"{places[place]} and {one.name} are both at {place}")
+
+
+def _distinct_list(machines: list[Machine]) -> list[Machine]:
+    _distinct(machines)
+    return machines
+
+
+def _distinct_groups(groups: dict[str, list[Machine]]) -> dict[str, list[Machine]]:
+    _distinct(one for machines in groups.values() for one in machines)
+    return groups
+
+
+def _none_as_empty(value: object) -> object:
+    return [] if value is None else value
+
+
+Machines = Annotated[list[Machine], BeforeValidator(_none_as_empty)]
+Targets = Annotated[dict[GroupName, Machines], AfterValidator(_distinct_groups)]
 
 
 class Paths(Strict):
@@ -67,7 +121,7 @@ class ServerConfig(Strict):
     """`ServerConfig.yaml`."""
 
     activations: list[SafeText] = []
-    builder: list[Machine] = []
+    builder: Annotated[Machines, AfterValidator(_distinct_list)] = []
     path: Paths = Paths()
     autorun: list[AutorunStep] = DEFAULT_AUTORUN
 
@@ -78,8 +132,8 @@ class Weights(Strict):
     `files`: member of the package's archive → SHA-256 of its content.
     """
 
-    path: SafeText | None = None
-    pypi: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9._-]+$")] | None = None
+    path: Inside | None = None
+    pypi: Annotated[str, Field(pattern=_PYPI)] | None = None
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")], Sha256] = {}
 
     @model_validator(mode="after")
@@ -141,16 +195,16 @@ class ProjectConfig(Strict):
     model_name: ModelName
     version: Version
     activation: OptionalText = None
-    group: list[NodeName] = []
-    target: dict[NodeName, list[Machine]] = {}
+    group: list[GroupName] = []
+    target: Targets = {}
     owner: OptionalText = None
     task: OptionalText = None
     data: OptionalText = None
     arch: OptionalText = None
     app: OptionalText = None
-    base: SafeText = "python:3.11-slim"
+    base: Annotated[SafeText, AfterValidator(_image)] = "python:3.11-slim"
     packages: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]*$")]] = []
-    requirements: SafeText | None = None
+    requirements: Inside | None = None
     weights: list[Weights] = []
     serve: Serve = Serve()
     tests: Tests = Tests()

@@ -8,20 +8,32 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from evc.pure.config import ProjectConfig, Serve
 
 USER = "10001:10001"
+# A root file system that is read-only, and no telemetry of the runtimes inside.
+ENVIRONMENT = {
+    "HOME": "/tmp",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
-def config(project: ProjectConfig, image: str) -> dict[str, Any]:
+def config(
+    project: ProjectConfig, image: str, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The create request for `image`, published as the project says, without labels."""
     serve = project.serve
     request: dict[str, Any] = {
         "Image": image,
-        "Env": ["HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"],
+        "Env": [
+            f"{name}={value}" for name, value in {**ENVIRONMENT, **(environment or {})}.items()
+        ],
         "HostConfig": _host_config(project),
     }
     if serve.command:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from evc.pure.config import ProjectConfig, Weights
 
-# Docker's architecture → the kernel's name for it, which the original used in repository names.
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "arm": "armv7l"}
-PLATFORMS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm"}
+# Platform → the kernel's name for it, which the original used in repository names.
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armv7": "armv7l"}
+PLATFORMS = {machine: platform for platform, machine in MACHINES.items()}
 
 _FROM = re.compile(r"^(\s*FROM\s+)(?:--platform=\S+\s+)?(\S+)", re.IGNORECASE | re.MULTILINE)
 _STAGE = re.compile(r"^\s*FROM\s.*\sAS\s+(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -75,8 +75,14 @@ def repository(platform: str) -> str:
 
 
 def platform(machine: str) -> str:
-    """Docker's architecture for a kernel's machine name; an unknown one stays as it is."""
+    """The platform of a kernel's machine name; an unknown one stays as it is."""
     return PLATFORMS.get(machine, machine)
+
+
+def architecture(platform: str) -> str:
+    """What Docker calls the architecture of a platform: `arm64` of `arm64-l4t36`."""
+    name = platform.split("-")[0]
+    return "arm" if name == "armv7" else name
 
 
 def dockerfile(project: ProjectConfig) -> str:

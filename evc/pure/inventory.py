@@ -50,7 +50,9 @@ def render(nodes: Sequence[Node]) -> str:
     edges = [node for node in nodes if node.edge]
     groups = sorted({group for node in edges for group in node.groups})
     loose = [node for node in edges if not node.groups]
-    sections.append("\n".join(["[user:children]", *groups, *(["ungrouped"] if loose else [])]))
+    sections.append("\n".join(["[user:children]", *groups]))
+    if loose:
+        sections.append(_section("user", loose))
     for group in groups:
         sections.append(_section(group, [node for node in edges if group in node.groups]))
     body = "\n\n".join(sections) + "\n"

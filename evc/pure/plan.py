@@ -101,7 +101,8 @@ def _difference(found: list[Container], wish: Wish) -> str:
     if not found:
         return "not there"
     if not right:
-        return f"{found[0].release} serves"
+        same = found[0].digest == wish.digest
+        return "its settings changed" if same else f"{found[0].release} serves"
     if len(found) > 1:
         return "more than one container of it"
     if not right[0].running:

@@ -35,7 +35,9 @@ def read(text: str, file: str, schema: type[Schema]) -> Schema:
     try:
         return schema.model_validate(document.value if document.value is not None else {})
     except ValidationError as error:
-        problems = [_problem(document, schema, detail) for detail in error.errors()[:yamltext.MAX_PROBLEMS]]
+        problems = [
+            _problem(document, schema, detail) for detail in error.errors()[: yamltext.MAX_PROBLEMS]
+        ]
         raise BadFile(problems) from None
 
 

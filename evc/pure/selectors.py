@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evc.pure.errors import BadInput
+from evc.pure.observations import Facts
 
 Test = Callable[["Selectable"], bool]
 
 MAX_LENGTH = 2000
+MAX_DEPTH = 50
 _TOKEN = re.compile(r"\s*(>=|<=|!=|=|>|<|\(|\)|[^\s=<>!()]+)")
 _OPERATORS = {">=", "<=", "!=", "=", ">", "<"}
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
-_SPELLINGS = {"amd64": "x86_64", "arm64": "aarch64", "mem": "memory"}
+_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+_FACTS = {"arch": "architecture", "mem": "memory"}
+_RESERVED = _OPERATORS | {"(", ")", "and", "or", "not"}
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,15 @@ def select(text: str, nodes: Sequence[Selectable]) -> list[str]:
         raise BadInput("an empty selector selects nothing", "say --on all, a group, or names")
     if len(text) > MAX_LENGTH or any(ord(letter) < 32 for letter in text):
         raise BadInput("the selector is too long or holds control characters")
-    is_condition = re.search(r"[\s=<>!()]", text.strip())
-    test = _condition(text) if is_condition else _names(text, nodes)
+    text = re.sub(r"\s*,\s*", ",", text.strip())
+    is_condition = re.search(r"[\s=<>!()]", text)
+    test = _condition(text, nodes) if is_condition else _names(text, nodes)
     return [node.name for node in nodes if test(node)]
 
 
 def _names(text: str, nodes: Sequence[Selectable]) -> Test:
     wanted: set[str] = set()
-    for word in text.strip().split(","):
+    for word in text.split(","):
         wanted |= _named(word, nodes)
     return lambda node: node.name in wanted
 
@@ -60,17 +65,36 @@ def _named(word: str, nodes: Sequence[Selectable]) -> set[str]:
     if not found and any(mark in word for mark in "*?["):
         found = {node.name for node in nodes if fnmatch.fnmatchcase(node.name, word)}
     if not found:
-        known = ", ".join(sorted({group for node in nodes for group in node.groups})) or "none"
-        raise BadInput(f"no node or group is called {word!r}", f"groups: {known}; `evc node list`")
+        raise _unknown(word, nodes)
     return found
 
 
-def _condition(text: str) -> Test:
+def _unknown(word: str, nodes: Sequence[Selectable]) -> BadInput:
+    known = ", ".join(sorted({group for node in nodes for group in node.groups})) or "none"
+    remedy = f"groups: {known}; `evc node list`"
+    return BadInput(f"no node or group is called {word[:80]!r}", remedy)
+
+
+def _condition(text: str, nodes: Sequence[Selectable]) -> Test:
     tokens = _Tokens(_split(text))
     test = _expression(tokens)
     if tokens.next is not None:
-        raise BadInput(f"selector: {tokens.next!r} is not understood there")
+        raise BadInput(f"selector: {tokens.next[:80]!r} is not understood there")
+    for word in tokens.bare:
+        if not _known(word, nodes):
+            raise _unknown(word, nodes)
     return test
+
+
+def _known(word: str, nodes: Iterable[Selectable]) -> bool:
+    """Whether a word means anything: `not tpyo` must not select the whole fleet."""
+    if word == "all" or _FACTS.get(word, word) in Facts.model_fields:
+        return True
+    return any(word in node.labels or _called(node, word) for node in nodes)
+
+
+def _called(node: Selectable, word: str) -> bool:
+    return word in node.groups or fnmatch.fnmatchcase(node.name, word)
 
 
 def _split(text: str) -> list[str]:
@@ -90,6 +114,8 @@ class _Tokens:
 
     def __init__(self, words: list[str]) -> None:
         self._words = words[::-1]
+        self.bare: list[str] = []
+        self.depth = 0
 
     @property
     def next(self) -> str | None:
@@ -99,6 +125,19 @@ class _Tokens:
         if not self._words:
             raise BadInput("the selector ends too early")
         return self._words.pop()
+
+    def take_word(self) -> str:
+        """The next word; raises BadInput when it is an operator or another word of the grammar."""
+        word = self.take()
+        if word in _RESERVED or "," in word:
+            raise BadInput(f"selector: {word[:80]!r} is not understood there")
+        return word
+
+    def deeper(self) -> None:
+        """Note one more `not` or parenthesis; raises BadInput for too many."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise BadInput(f"selector: more than {MAX_DEPTH} times `not` or '('")
 
 
 def _expression(tokens: _Tokens) -> Test:
@@ -118,23 +157,29 @@ def _term(tokens: _Tokens) -> Test:
 
 
 def _factor(tokens: _Tokens) -> Test:
-    word = tokens.take()
-    if word == "not":
+    if tokens.next == "not":
+        tokens.take()
+        tokens.deeper()
         inner = _factor(tokens)
         return lambda node: not inner(node)
-    if word == "(":
+    if tokens.next == "(":
+        tokens.take()
+        tokens.deeper()
         inner = _expression(tokens)
         if tokens.take() != ")":
             raise BadInput("selector: a parenthesis is not closed")
         return inner
+    word = tokens.take_word()
     if tokens.next in _OPERATORS:
-        return _comparison(word, tokens.take(), tokens.take())
-    return lambda node: word == "all" or word in _values(node, "group") or any(_values(node, word))
+        return _comparison(word, tokens.take(), tokens.take_word())
+    tokens.bare.append(word)
+    return lambda node: word == "all" or _called(node, word) or any(_values(node, word))
 
 
 def _comparison(key: str, operator: str, value: str) -> Test:
     if operator in ("=", "!="):
-        wanted = _SPELLINGS.get(value, value)
+        architecture = _FACTS.get(key, key) == "architecture"
+        wanted = _ARCHITECTURES.get(value, value) if architecture else value
         equal = operator == "="
         return lambda node: (
             any(fnmatch.fnmatchcase(have, wanted) for have in _values(node, key)) is equal
@@ -166,7 +211,7 @@ def _values(node: Selectable, key: str) -> list[str]:
         return [node.name]
     if key in node.labels:
         return [node.labels[key]]
-    fact = node.facts.get({"arch": "architecture"}.get(key, _SPELLINGS.get(key, key)))
+    fact = node.facts.get(_FACTS.get(key, key))
     return [str(fact)] if fact not in (None, "", False) else []
 
 

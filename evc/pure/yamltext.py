@@ -125,12 +125,12 @@ class _Builder:
 
     def _pairs(self, node: yaml.MappingNode, depth: int = 0) -> Iterator[Pair]:
         """The mapping's pairs; those of `<<: *base` or `<<: [*a, *b]` come behind its own keys."""
-        self._count(node, depth)
         merged = [base for pair in node.value for base in _bases(pair)]
         own = [pair for pair in node.value if not _bases(pair)]
         yield from own
         known = {str(key.value) for key, _ in own}
         for base in merged:
+            self._count(base, depth)
             for key, value in self._pairs(base, depth + 1):
                 if str(key.value) not in known:
                     known.add(str(key.value))

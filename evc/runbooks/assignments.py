@@ -85,8 +85,8 @@ def standing(store: Store) -> list[Row]:
     return store.rows(
         "SELECT deployment.id, deployment.model, selector,"
         " release.version || '+' || substr(hash, 1, 12) AS release,"
-        " sum(state = 'serving') AS done, sum(state = 'pending') AS pending,"
-        " sum(state = 'failed') AS failed"
+        " sum(assignment.state = 'serving') AS done, sum(assignment.state = 'pending') AS pending,"
+        " sum(assignment.state = 'failed') AS failed"
         " FROM deployment JOIN assignment ON assignment.deployment_id = deployment.id"
         " JOIN release ON release.id = deployment.release_id"
         " GROUP BY deployment.id ORDER BY deployment.id"

@@ -20,6 +20,7 @@ from evc.pure.errors import EvcError
 
 SUITE = "bookworm"
 HUB_IMAGE = f"debian:{SUITE}-slim"
+BOOTSTRAPPED = f"evc-debootstrap:{SUITE}"
 LOCAL_CAS = Path("/usr/local/share/ca-certificates")
 
 DEBIAN = """FROM {source}
@@ -59,11 +60,17 @@ def image(name: str, dockerfile: str, say: Say, files: dict[str, str] | None = N
     return tag
 
 
+def needs_debootstrap() -> bool:
+    """Whether Debian must be made here: no image of it yet, and no hub to pull one from."""
+    client = engine.connect()
+    there = any(engine.has_image(client, name) for name in (HUB_IMAGE, BOOTSTRAPPED))
+    return not there and not engine.pull(client, HUB_IMAGE)
+
+
 def _source(say: Say) -> str:
     client = engine.connect()
-    bootstrapped = f"evc-debootstrap:{SUITE}"
-    if engine.has_image(client, bootstrapped) or not engine.pull(client, HUB_IMAGE):
-        return _debootstrap(bootstrapped, say)
+    if engine.has_image(client, BOOTSTRAPPED) or not engine.pull(client, HUB_IMAGE):
+        return _debootstrap(BOOTSTRAPPED, say)
     return HUB_IMAGE
 
 

@@ -20,10 +20,11 @@ from evc.pure.images import File, Release
 from evc.pure.inventory import Node
 from evc.pure.layout import Part
 from evc.runbooks import nodes as inventory
-from evc.runbooks import plays, registry, registry_check, releases, repair
+from evc.runbooks import plays, registry, releases, repair
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.progress import Progress
 from evc.runbooks.registry import Registry
+from evc.runbooks.registry import check as registry_check
 from evc.runbooks.releases import Built, Image
 
 TAIL_LINES = 40
@@ -182,7 +183,6 @@ def _order(fleet: Fleet, project: Project, platform: str, parts: list[str]) -> d
         "bases": sorted(_pinned(fleet, project).values()),
         "tag": tag,
         "pull_repository": f"{reg.reader}/{repository}",
-        "architecture": platform.split("-")[0],
         "labels": {
             "evc.image": release.model,
             "org.opencontainers.image.version": release.label,

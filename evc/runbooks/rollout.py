@@ -91,7 +91,9 @@ def _wish(fleet: Fleet, store: Store, built: Built, node: Node) -> Wish:
     platform = images.platform(node.architecture)
     image, reader = built.images[platform], registry.load(fleet).reader
     name = f"{reader}/{image.repository}@{image.digest}"
-    request, check = containers.config(built.project, name), containers.health(built.project.serve)
+    about = {"EVC_MODEL": built.release.model, "EVC_RELEASE": built.release.label}
+    request = containers.config(built.project, name, {**about, "EVC_NODE": node.name})
+    check = containers.health(built.project.serve)
     spec = containers.spec(request, check, image.digest)
     labels = {
         "evc.fleet": fleet.id,
@@ -104,7 +106,7 @@ def _wish(fleet: Fleet, store: Store, built: Built, node: Node) -> Wish:
         release=built.release.label,
         digest=image.digest,
         image=name,
-        architecture=platform.split("-")[0],
+        architecture=images.architecture(platform),
         spec=spec,
         request={**request, "Labels": labels},
         health=check,
@@ -187,13 +189,16 @@ def _order(wish: Wish) -> dict[str, object]:
     }
 
 
+# Step reached → what comes next.
 _DOING = {
-    "begin": "starting",
+    "begin": "looking for the image",
     "pull": "pulling",
-    "create": "pulled",
-    "stop-old": "stopping the old one",
+    "create": "stopping what ran before",
+    "stop-old": "starting",
     "start": "waiting for health",
     "healthy": "healthy",
+    "done": "serving",
+    "reverted": "reverted",
 }
 
 

@@ -18,8 +18,8 @@ import pytest
 from evc.doors import fleet as fleets
 from evc.doors import store as stores
 from evc.doors.fleet import Fleet
-from evc.runbooks import lab_image
 from evc.runbooks.init import init
+from evc.runbooks.lab import image as lab_image
 
 pytestmark = pytest.mark.fleet
 Client = docker.DockerClient

@@ -28,7 +28,7 @@ from evc.doors.registry import RegistryClient
 from evc.pure.errors import EvcError
 from evc.runbooks import registry
 from evc.runbooks.init import init
-from evc.runbooks.registry_trust import DOCKER_CERTS
+from evc.runbooks.registry.trust import DOCKER_CERTS
 
 pytestmark = pytest.mark.fleet
 SIDES = ("writer", "reader")

@@ -18,8 +18,8 @@ from evc.doors.store import Store
 from evc.pure.errors import BadInput
 from evc.runbooks import lab_inventory, lab_logins, lab_nodes, lab_spec
 from evc.runbooks.init import init
-from evc.runbooks.lab_network import LabNetwork
-from evc.runbooks.lab_spec import LabSpec
+from evc.runbooks.lab.network import LabNetwork
+from evc.runbooks.lab.spec import LabSpec
 
 SUBNET = IPv4Network("172.30.7.0/24")
 BUILDER, EDGE1, EDGE2 = lab_nodes.wanted(SUBNET, 2, 1)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from evc.pure.errors import EvcError
-from evc.runbooks import lab_network
+from evc.runbooks.lab import network as lab_network
 
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from evc.pure import names
-from evc.runbooks import lab_nodes
-from evc.runbooks.lab_nodes import MOST_BUILDERS, MOST_EDGES
+from evc.runbooks.lab import nodes as lab_nodes
+from evc.runbooks.lab.nodes import MOST_BUILDERS, MOST_EDGES
 
 SUBNET = IPv4Network("172.30.7.0/24")
 

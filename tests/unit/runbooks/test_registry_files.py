@@ -9,9 +9,7 @@ import pytest
 from evc.doors.fleet import Fleet
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.references import HostPort
-from evc.runbooks import registry_files as files
-from evc.runbooks import registry_place as place
-from evc.runbooks import registry_trust as trust
+from evc.runbooks.registry import files, place, trust
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 ADDRESS = HostPort("127.0.0.1", 5443)

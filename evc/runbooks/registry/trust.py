@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from evc.pure.errors import EvcError
-from evc.runbooks.registry_files import Registry
+from evc.runbooks.registry.files import Registry
 
 DOCKER_CERTS = Path("/etc/docker/certs.d")
 ROOTLESS_CERTS = Path(".config/docker/certs.d")

@@ -15,8 +15,8 @@ from evc.doors.fleet import Fleet
 from evc.pure.errors import EvcError
 from evc.pure.references import HostPort
 from evc.runbooks import base_images
-from evc.runbooks import registry_place as place
-from evc.runbooks.registry_files import SIDES, config
+from evc.runbooks.registry import place
+from evc.runbooks.registry.files import SIDES, config
 
 HUB_IMAGE = "registry:2"
 # For when no hub answers. Debian's own settings file names a folder as the password file.

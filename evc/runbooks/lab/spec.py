@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evc.doors import docker as engine
-from evc.runbooks.lab_image import LOGIN_FOLDER
-from evc.runbooks.lab_network import LabNetwork
-from evc.runbooks.lab_nodes import LabNode
+from evc.runbooks.lab.image import LOGIN_FOLDER
+from evc.runbooks.lab.network import LabNetwork
+from evc.runbooks.lab.nodes import LabNode
 
 STOP_TIMEOUT_S = 20
 

@@ -9,7 +9,7 @@ from threading import Event
 
 from evc.doors import docker as engine
 from evc.pure.errors import EvcError
-from evc.runbooks.lab_nodes import LabNode
+from evc.runbooks.lab.nodes import LabNode
 
 SSH_DEADLINE_S = 60
 ENGINE_DEADLINE_S = 120

@@ -7,8 +7,8 @@ from typing import Any
 
 from evc.doors import docker as engine
 from evc.doors.docker import Say
-from evc.runbooks.lab_nodes import LabNode
-from evc.runbooks.lab_spec import LabSpec, login_archive, options
+from evc.runbooks.lab.nodes import LabNode
+from evc.runbooks.lab.spec import LabSpec, login_archive, options
 
 
 @dataclass(frozen=True)

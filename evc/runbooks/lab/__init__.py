@@ -18,21 +18,19 @@ from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure.errors import EvcError
 from evc.pure.outcomes import NodeOutcome, Outcome
-from evc.runbooks import (
-    audit,
-    lab_containers,
-    lab_image,
-    lab_inventory,
-    lab_logins,
-    lab_network,
-    lab_nodes,
-    lab_wait,
-)
+from evc.runbooks import audit
 from evc.runbooks import nodes as inventory
-from evc.runbooks.lab_containers import Found
-from evc.runbooks.lab_network import LabNetwork
-from evc.runbooks.lab_nodes import LabNode
-from evc.runbooks.lab_spec import LabSpec
+from evc.runbooks.lab import containers as lab_containers
+from evc.runbooks.lab import image as lab_image
+from evc.runbooks.lab import inventory as lab_inventory
+from evc.runbooks.lab import logins as lab_logins
+from evc.runbooks.lab import network as lab_network
+from evc.runbooks.lab import nodes as lab_nodes
+from evc.runbooks.lab import wait as lab_wait
+from evc.runbooks.lab.containers import Found
+from evc.runbooks.lab.network import LabNetwork
+from evc.runbooks.lab.nodes import LabNode
+from evc.runbooks.lab.spec import LabSpec
 
 AT_ONCE = 8
 

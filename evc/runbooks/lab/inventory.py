@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure.errors import BadInput
-from evc.runbooks import lab_logins
-from evc.runbooks.lab_nodes import GROUPS, LabNode
+from evc.runbooks.lab import logins as lab_logins
+from evc.runbooks.lab.nodes import GROUPS, LabNode
 
 UPSERT = """
 INSERT INTO node (name, address, port, login_user, login_key, sudo_file, is_builder, is_edge,

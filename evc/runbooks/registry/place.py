@@ -105,7 +105,7 @@ def own_names() -> set[str]:
 
 def _free_port(host: str) -> int:
     """5443, or any port, that is free together with the next one."""
-    for port in (PORT, *random.sample(range(20_000, 60_000), 100)):
+    for port in (PORT, *random.sample(range(20_000, 32_000), 100)):
         if all(_free(each, port + more) for each in (host, LOOPBACK) for more in (0, 1)):
             return port
     raise EvcError("no two free ports for the registry", "set `path: registry: HOST:PORT`")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
-from evc.runbooks.lab_nodes import LabNode
+from evc.runbooks.lab.nodes import LabNode
 
 
 def folder(fleet: Fleet) -> Path:

@@ -12,8 +12,8 @@ from evc.doors import docker as engine
 from evc.doors.docker import Say
 from evc.doors.registry import RegistryClient
 from evc.pure.errors import EvcError
-from evc.runbooks.registry_containers import refused
-from evc.runbooks.registry_files import Login, Registry
+from evc.runbooks.registry.containers import refused
+from evc.runbooks.registry.files import Login, Registry
 
 REPOSITORY = "evc/self-test"
 START_SECONDS = 30

@@ -15,9 +15,9 @@ from evc.doors.registry import Missing, RegistryClient
 from evc.pure import references
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.references import Reference
-from evc.runbooks.registry_check import client, docker_login
-from evc.runbooks.registry_containers import refused
-from evc.runbooks.registry_files import Registry
+from evc.runbooks.registry.check import client, docker_login
+from evc.runbooks.registry.containers import refused
+from evc.runbooks.registry.files import Registry
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
 LOADED = "Loaded image: "

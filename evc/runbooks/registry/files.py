@@ -21,7 +21,7 @@ from evc.doors.fleet import Fleet
 from evc.pure.errors import EvcError
 from evc.pure.references import HostPort
 from evc.pure.secret import Secret
-from evc.runbooks import registry_place as place
+from evc.runbooks.registry import place
 
 SIDES = ("writer", "reader")
 PUSH, PULL = "evc-push", "evc-pull"

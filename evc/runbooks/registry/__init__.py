@@ -15,14 +15,10 @@ from pathlib import Path
 from evc.doors.docker import Say
 from evc.doors.fleet import Fleet
 from evc.pure.errors import EvcError
-from evc.runbooks import registry_check as check
-from evc.runbooks import registry_files as files
-from evc.runbooks import registry_images as images
-from evc.runbooks import registry_place as place
-from evc.runbooks import registry_trust as trust
-from evc.runbooks.registry_containers import Containers
-from evc.runbooks.registry_files import SIDES, Login, Registry, load
-from evc.runbooks.registry_images import Stored
+from evc.runbooks.registry import check, files, images, place, trust
+from evc.runbooks.registry.containers import Containers
+from evc.runbooks.registry.files import SIDES, Login, Registry, load
+from evc.runbooks.registry.images import Stored
 
 __all__ = ["Login", "Registry", "Status", "Stored", "down", "ensure", "import_image", "load"]
 

@@ -1,0 +1,41 @@
+# The two commands: `make demo` and `make test`. Both use .venv/, made from the lock file.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: demo demo-down test unit lint bench setup clean
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+EVC := .venv/bin/evc
+
+demo: setup
+	@.ci/demo
+
+demo-down: .venv/made
+	@[ ! -f demo/ServerConfig.yaml ] || { $(EVC) -C demo lab down; $(EVC) -C demo registry down --purge --yes; }
+	@$(SUDO) rm -rf demo
+	@echo "The demo is gone."
+
+test: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+unit: .venv/made
+	.venv/bin/pytest tests/unit
+
+bench: setup
+	.venv/bin/python -m bench $(ONLY)
+
+# What the lab, the registry and the tests need on this machine, an engine included.
+setup: .venv/made
+	@$(EVC) -C / doctor --fix > /dev/null
+
+.venv/made: requirements.lock pyproject.toml
+	@PYTHON="$$(.ci/python)" && rm -rf .venv && "$$PYTHON" -m venv .venv
+	@echo "installing EVC's packages into .venv"
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

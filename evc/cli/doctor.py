@@ -1,0 +1,57 @@
+"""`evc doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from evc.cli import console, progress
+from evc.doors import fleet as fleets
+from evc.doors import store
+from evc.pure.errors import BadInput, Exit
+from evc.runbooks import doctor
+from evc.runbooks import nodes as inventory
+from evc.runbooks.doctor import Finding
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Install, start and repair what can be.")
+@console.on_option
+@console.output_option
+@click.pass_obj
+def command(folder: str | None, fix: bool, selector: str | None, output: str) -> Any:
+    """Check this machine, the fleet folder and the nodes; each finding has its remedy.
+
+    \b
+    Example:
+      evc doctor --fix
+    """
+    with progress.shown() as shown:
+        if fix:
+            doctor.fix_controller(shown)
+        found = doctor.controller()
+        try:
+            fleet = console.fleet(folder)
+        except BadInput as error:
+            found.append(Finding("fleet", error.message, "warning", error.remedy))
+        else:
+            with store.opened(fleet.database, fleets.share() / "db") as opened:
+                chosen = (
+                    inventory.everyone(opened)
+                    if selector is None
+                    else inventory.selected(opened, selector)
+                )
+                found += doctor.fleet_folder(fleet, opened)
+                found += doctor.nodes(fleet, opened, chosen, fix, shown)
+    _show(found, output)
+    return int(Exit.FAILED if any(one.level == "problem" for one in found) else Exit.DONE)
+
+
+def _show(found: list[Finding], output: str) -> None:
+    if output == "json":
+        console.show_json({"findings": [asdict(one) for one in found]})
+        return
+    rows = [(one.level, one.where, one.what, one.remedy) for one in found]
+    console.show_table(("", "WHERE", "WHAT", "REMEDY"), rows, "Nothing to check.")

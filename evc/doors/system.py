@@ -1,0 +1,88 @@
+"""The controller as a machine: its packages, and an engine where nothing else starts one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from evc.pure.errors import EvcError
+
+SYSTEMD = Path("/run/systemd/system")
+DOCKERD_LOG = Path("/var/log/evc-dockerd.log")
+DOCKERD_SECONDS = 60
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+
+
+def has(program: str) -> bool:
+    """Whether a program is on PATH, or in the folders of root's."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    return shutil.which(program, path=path) is not None
+
+
+def free_bytes(path: Path) -> int:
+    return shutil.disk_usage(path).free
+
+
+def install(packages: list[str]) -> None:
+    """Install Debian packages; raises EvcError where apt-get or the rights are missing."""
+    if not has("apt-get"):
+        raise EvcError(f"apt-get is missing; install by hand: {' '.join(packages)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    if _run(command, environment):
+        _run(["apt-get", "update"], environment)
+        problem = _run(command, environment)
+        if problem:
+            raise EvcError(f"installing {' '.join(packages)} failed:\n{problem}")
+
+
+def start_engine() -> None:
+    """Start Docker's engine, by systemd or (where that does not run) as a process of its own."""
+    if SYSTEMD.is_dir():
+        problem = _run(["systemctl", "enable", "--now", "docker"], dict(os.environ))
+        if problem:
+            raise EvcError(f"systemctl could not start Docker:\n{problem}")
+        return
+    _run(["mkdir", "-p", str(DOCKERD_LOG.parent)], dict(os.environ))
+    with DOCKERD_LOG.open("ab") as log:
+        process = subprocess.Popen(
+            [*_sudo(), "dockerd"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + DOCKERD_SECONDS
+    while not _engine_answers():
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = "\n".join(DOCKERD_LOG.read_text(errors="replace").splitlines()[-10:])
+            raise EvcError(f"dockerd did not start:\n{tail}", f"see {DOCKERD_LOG}")
+        time.sleep(0.2)
+
+
+def _engine_answers() -> bool:
+    ask = ["docker", "version", "--format", "{{.Server.Version}}"]
+    return DOCKER_SOCKET.exists() and not _run(ask, dict(os.environ), sudo=False)
+
+
+def _run(command: list[str], environment: dict[str, str], sudo: bool = True) -> str:
+    """Run a command; '' when it went well, else the end of what it said."""
+    whole = [*(_sudo() if sudo else []), *command]
+    done = subprocess.run(
+        whole,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode == 0:
+        return ""
+    return "\n".join((done.stdout + done.stderr).splitlines()[-10:]) or f"status {done.returncode}"
+
+
+def _sudo() -> list[str]:
+    return [] if os.geteuid() == 0 else ["sudo", "-n"]

@@ -1,0 +1,164 @@
+"""Look over the controller and the nodes; each finding has its remedy, `fix` does what it can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from evc.doors import docker as engine
+from evc.doors import system
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store
+from evc.pure import plan
+from evc.pure.errors import EvcError
+from evc.pure.inventory import Node
+from evc.pure.observations import Observation
+from evc.runbooks import base_images, register, registry, repair, trust
+from evc.runbooks import nodes as inventory
+from evc.runbooks.probe import Answer, probe
+from evc.runbooks.progress import Progress
+from evc.runbooks.registry import check as registry_check
+
+Level = Literal["ok", "warning", "problem"]
+
+MIN_FREE_BYTES = 5 * 1024**3
+# Program → the Debian package that brings it.
+PROGRAMS = {"ssh": "openssh-client", "git": "git", "docker": "docker.io"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: where, how it is, and what to do about it."""
+
+    where: str
+    what: str
+    level: Level = "ok"
+    remedy: str = ""
+
+
+def fix_controller(progress: Progress) -> None:
+    """Install what this machine misses and start an engine where none answers."""
+    missing = [package for program, package in PROGRAMS.items() if not system.has(program)]
+    if not system.has("dockerd") and not _engine_answers():
+        missing.append("docker.io")
+    if missing:
+        progress.say(f"installing {' '.join(sorted(set(missing)))}")
+        system.install(sorted(set(missing)))
+    if not _engine_answers():
+        progress.say("starting Docker's engine")
+        system.start_engine()
+    if base_images.needs_debootstrap() and not system.has("debootstrap"):
+        progress.say("installing debootstrap: no hub answers")
+        system.install(["debootstrap"])
+
+
+def controller() -> list[Finding]:
+    """This machine: programs and the engine."""
+    found = [
+        Finding("controller", f"{program} is there")
+        if system.has(program)
+        else Finding("controller", f"{program} is missing", "problem", _install(package))
+        for program, package in PROGRAMS.items()
+    ]
+    if not _engine_answers():
+        remedy = "evc doctor --fix, or start Docker"
+        return [*found, Finding("controller", "no Docker engine answers", "problem", remedy)]
+    found.append(Finding("controller", "a Docker engine answers"))
+    if base_images.needs_debootstrap() and not system.has("debootstrap"):
+        what = "no hub answers, and debootstrap is missing"
+        found.append(Finding("controller", what, "problem", _install("debootstrap")))
+    return found
+
+
+def fleet_folder(fleet: Fleet, store: Store) -> list[Finding]:
+    """The fleet folder: config, inventory, database, room, registry."""
+    checks: list[tuple[str, Callable[[], object]]] = [
+        ("ServerConfig.yaml is right", fleet.config),
+        ("hosts.ini is as EVC wrote it", lambda: inventory.render_inventory(fleet, store)),
+        ("the registry answers", lambda: _registry_answers(fleet)),
+    ]
+    found = [_tried(what, check) for what, check in checks]
+    free = system.free_bytes(fleet.root)
+    if free < MIN_FREE_BYTES:
+        what, remedy = f"only {free / 1e9:.1f} GB free", "make room: images and records need it"
+        found.append(Finding("fleet", what, "warning", remedy))
+    return found
+
+
+def nodes(
+    fleet: Fleet, store: Store, chosen: Sequence[Node], fix: bool, progress: Progress
+) -> list[Finding]:
+    """Each node, asked in one play; `fix` brings back what EVC itself put there."""
+    registered = [node for node in chosen if node.registered]
+    if fix and registered:
+        _fix_nodes(fleet, registered, progress)
+    before = time.time()
+    answers = probe(fleet, registered)
+    middle = (before + time.time()) / 2
+    found = []
+    for node in chosen:
+        if node.name in answers:
+            found += _node(fleet, node, answers[node.name], middle)
+        else:
+            found.append(Finding(node.name, "not registered", "warning", "evc node add, evc run"))
+    return found
+
+
+def _fix_nodes(fleet: Fleet, registered: Sequence[Node], progress: Progress) -> None:
+    for node in registered:
+        try:
+            repair.mend(fleet, [node], progress)
+        except EvcError as error:
+            progress.say(error.message)
+
+
+def _node(fleet: Fleet, node: Node, answer: Answer, now: float) -> list[Finding]:
+    if not isinstance(answer, Observation):
+        remedy = f"evc node add {node.name}" if answer.reachable else "check power, network, sshd"
+        return [Finding(node.name, answer.reason, "problem", remedy)]
+    planned = plan.plan(answer, trust.expected(fleet, node), [])
+    repairs = [
+        Finding(node.name, action.reason, "problem", "evc doctor --fix")
+        for action in planned.actions
+    ]
+    warnings = [
+        Finding(node.name, *_split(text)) for text in register.findings(answer, answer.clock - now)
+    ]
+    if not answer.watching:
+        what = "the watcher that finishes interrupted swaps does not run"
+        warnings.append(Finding(node.name, what, "warning", "start cron or systemd there"))
+    if planned.blocked:
+        repairs.append(Finding(node.name, planned.blocked, "problem", "--adopt takes it over"))
+    return repairs + warnings or [Finding(node.name, "well")]
+
+
+def _split(text: str) -> tuple[str, Level, str]:
+    what, _, remedy = text.partition(": ")
+    return what, "warning", remedy
+
+
+def _registry_answers(fleet: Fleet) -> None:
+    for side in ("writer", "reader"):
+        registry_check.answers(registry.load(fleet), side)
+
+
+def _tried(what: str, check: Callable[[], object]) -> Finding:
+    try:
+        check()
+    except EvcError as error:
+        return Finding("fleet", error.message, "problem", error.remedy)
+    return Finding("fleet", what)
+
+
+def _install(package: str) -> str:
+    return f"evc doctor --fix, or apt-get install {package}"
+
+
+def _engine_answers() -> bool:
+    try:
+        engine.connect().close()
+    except EvcError:
+        return False
+    return True

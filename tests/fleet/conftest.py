@@ -1,0 +1,99 @@
+"""One fleet for the tests that share it: a lab of a builder and three edge nodes, all real."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from evc.doors import fleet as fleets
+from evc.doors import store
+from evc.doors.fleet import Fleet
+from evc.runbooks.init import init
+
+PROJECTS = Path(__file__).parent / "projects"
+SERVING = '{"path": "/"}'
+
+
+@dataclass(frozen=True)
+class Home:
+    """A fleet folder with the real CLI, and the lab's nodes seen from outside EVC."""
+
+    fleet: Fleet
+    engine: docker.DockerClient
+
+    def evc(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "evc", "-C", str(self.fleet.root), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False)
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.evc(*words, "-o", "json", code=code).stdout)
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        with store.opened(self.fleet.database, fleets.share() / "db") as opened:
+            return opened.rows(sql)
+
+    def container(self, node: str) -> Any:
+        """The lab's container that is the node."""
+        return self.engine.containers.get(f"evc-{self.fleet.id}-{node}")
+
+    def on(self, node: str, *command: str, user: str = "root", check: bool = True) -> str:
+        """Run a command on a node, past SSH and past EVC."""
+        done = self.container(node).exec_run(list(command), user=user)
+        text: str = done.output.decode()
+        assert done.exit_code == 0 or not check, f"{node}: {command}: {text}"
+        return text.strip()
+
+    def models(self, node: str, model: str) -> list[dict[str, Any]]:
+        """The containers of a model on a node, as its own engine tells."""
+        ids = self.on(node, "docker", "ps", "-aq", "--filter", f"label=evc.model={model}").split()
+        return json.loads(self.on(node, "docker", "inspect", *ids)) if ids else []
+
+
+def wait_until(what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for a state, at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    fleet = init(tmp_path_factory.mktemp("home") / "fleet")
+    made = Home(fleet, docker.from_env())
+    try:
+        made.evc("lab", "up", "--nodes", "3", "--builders", "1")
+        made.evc("registry", "up")
+        made.evc("registry", "import", "python:3.11-slim", "--or-bootstrap")
+        yield made
+    finally:
+        made.evc("lab", "down")
+        made.evc("registry", "down", "--purge", "--yes")
+
+
+@pytest.fixture(scope="session")
+def tiny(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A small project whose version and behaviour the test chooses."""
+
+    def make(version: str, fault: str = "none", model: str = "tiny") -> Path:
+        folder = tmp_path_factory.mktemp("tiny") / "tiny"
+        shutil.copytree(PROJECTS / "tiny", folder)
+        config = folder / "myEVCconfig.yaml"
+        text = config.read_text().replace("version: 0", f"version: {version}")
+        config.write_text(text.replace("model_name: tiny", f"model_name: {model}"))
+        (folder / "fault").write_text(fault)
+        return folder
+
+    return make

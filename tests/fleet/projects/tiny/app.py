@@ -1,0 +1,29 @@
+"""Serves 200s; a file `fault` makes it sick on the node while it is well on the builder."""
+
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+FAULT = Path("fault").read_text().strip()
+# On the builder the smoke test runs under this name and must pass.
+ON_BUILDER = "EVC_MODEL" not in os.environ
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        sick = FAULT == "unhealthy" and not ON_BUILDER
+        self.send_response(500 if sick else 200)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"results": []}')
+
+
+if FAULT == "exits" and not ON_BUILDER:
+    sys.exit("the model file is corrupt")
+ThreadingHTTPServer(("0.0.0.0", 8100), Handler).serve_forever()
