@@ -13,7 +13,6 @@ import click
 
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
-from evc.pure.errors import BadInput
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,18 +65,6 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: 
 def printable(text: str) -> str:
     """`text` without what a terminal would obey: nodes and registries write some of it."""
     return "".join(letter if letter.isprintable() else "�" for letter in text)
-
-
-def secret(path: str | None, prompt: str) -> str | None:
-    """A secret from a 0600 file, `-` for stdin, or (no path) a prompt when a person is there."""
-    if path == "-":
-        return sys.stdin.readline().rstrip("\n")
-    if path:
-        return fleets.read_private(Path(path))
-    if sys.stdin.isatty():
-        answer: str = click.prompt(prompt, hide_input=True, err=True)
-        return answer
-    raise BadInput(f"{prompt}: no terminal to ask on", "give a 0600 file, or `-` for stdin")
 
 
 def local_time(epoch: float) -> str:

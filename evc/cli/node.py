@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from evc.pure import names
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.outcomes import Outcome
-from evc.runbooks import audit, register, registry
+from evc.runbooks import audit, register
 from evc.runbooks import nodes as inventory
 
 
@@ -51,72 +53,47 @@ def command() -> None:
     type=click.Choice(["edge", "builder"]),
     help="edge (default), builder, or both.",
 )
+@click.option("--local", is_flag=True, help="This machine itself, as a builder; no ADDRESS.")
 @click.option("--adopt", is_flag=True, help="Take it over from another fleet.")
 @console.output_option
 @click.pass_obj
 def add(
-    folder: str | None,
-    name: str,
-    address: str,
-    port: str,
-    user: str | None,
-    key: Path | None,
-    sudo_file: str | None,
-    groups: tuple[str, ...],
-    labels: tuple[str, ...],
-    roles: tuple[str, ...],
-    adopt: bool,
-    output: str,
+    folder: str | None, /, adopt: bool, sudo_file: str | None, output: str, **given: Any
 ) -> Any:
     """Register the machine at ADDRESS as NAME. Again is the same as once.
 
     It needs SSH, sudo and Docker there. EVC makes a user of its own in the docker group, which
-    equals root on that machine.
+    equals root on that machine. A node that is known already needs no ADDRESS.
 
     \b
     Example:
       evc node add cam01 192.0.2.10 --user pi --sudo-file ~/pi.sudo --group shop
+      evc node add here --local
     """
     fleet, opening = _open(folder)
-    node = _checked(name, address, port, user, key, groups, labels, roles)
-    with opening as opened, progress.shown() as shown, fleet.lock("nodes"):
-        known = {one.name: one for one in inventory.everyone(opened)}.get(name)
-        if known is None:
-            node = _with_sudo(fleet, node, sudo_file)
-            inventory.insert(opened, node)
-        elif address and (known.address, known.port) != (node.address, node.port):
-            raise BadInput(f"{name} is {known.address}:{known.port}", f"evc node remove {name}")
-        registry.ensure(fleet, shown.say)
-        chosen = [one for one in inventory.everyone(opened) if one.name == name]
-        done = register.register(fleet, opened, chosen, shown, adopt)
-        outcome = Outcome(done)
-        audit.record(opened, f"node add {name}", done, outcome.word)
+    node = _with_sudo(fleet, _checked(given), sudo_file)
+    with opening as opened, progress.shown() as shown:
+        outcome = register.add(fleet, opened, node, adopt, shown)
     return outcomes.show(outcome, output)
 
 
-def _checked(
-    name: str,
-    address: str,
-    port: str,
-    user: str | None,
-    key: Path | None,
-    groups: tuple[str, ...],
-    labels: tuple[str, ...],
-    roles: tuple[str, ...],
-) -> Node:
+def _checked(given: dict[str, Any]) -> Node:
     """The options as a node; raises BadInput for what is no name, address, port or label."""
+    if given["local"] and (given["address"] or "edge" in given["roles"]):
+        raise BadInput("--local is this machine as a builder", "leave ADDRESS and --role edge out")
     try:
         return Node(
             id=0,
-            name=names.node_name(name),
-            address=names.address(address),
-            port=names.port(port),
-            login_user=names.user(user) if user else None,
-            login_key=str(key.absolute()) if key else None,
-            builder="builder" in roles,
-            edge="edge" in roles or not roles,
-            groups=tuple(names.node_name(group) for group in groups),
-            labels=dict(_label(text) for text in labels),
+            name=names.node_name(given["name"]),
+            address=names.address(given["address"]) if given["address"] else "",
+            port=0 if given["local"] else names.port(given["port"]),
+            login_user=names.user(given["user"]) if given["user"] else None,
+            login_key=str(given["key"].absolute()) if given["key"] else None,
+            builder=given["local"] or "builder" in given["roles"],
+            edge=not given["local"] and ("edge" in given["roles"] or not given["roles"]),
+            local=given["local"],
+            groups=tuple(names.node_name(group) for group in given["groups"]),
+            labels=dict(_label(text) for text in given["labels"]),
         )
     except ValueError as error:
         raise BadInput(str(error)) from None
@@ -133,18 +110,11 @@ def _with_sudo(fleet: Fleet, node: Node, sudo_file: str | None) -> Node:
     """A password from stdin is kept as a 0600 file, as one given as a file is."""
     if sudo_file is None:
         return node
-    if sudo_file != "-":
-        read_private(Path(sudo_file))
-        return _replace(node, str(Path(sudo_file).absolute()))
-    file = fleet.certs / f"{node.name}.sudo"
-    write_private(file, console.secret("-", "sudo password") or "")
-    return _replace(node, str(file))
-
-
-def _replace(node: Node, sudo_file: str) -> Node:
-    from dataclasses import replace
-
-    return replace(node, sudo_file=sudo_file)
+    file = fleet.certs / f"{node.name}.sudo" if sudo_file == "-" else Path(sudo_file).absolute()
+    if sudo_file == "-":
+        write_private(file, sys.stdin.readline().rstrip("\n"))
+    read_private(file)
+    return replace(node, sudo_file=str(file))
 
 
 @command.command("list")

@@ -19,6 +19,7 @@ MAX_RATIO = 200
 RATIO_FROM_BYTES = 100 * 1000**2
 # What may lie between two members: their headers, long names and extended attributes.
 MAX_HEADERS = 1024**2
+BUFFER = 65536
 _GZIP = b"\x1f\x8b"
 _KINDS: dict[bytes, Kind] = {
     tarfile.REGTYPE: "file",
@@ -68,16 +69,14 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _members(content: _Unpacked) -> Iterator[Member]:
-    # Blocks of one size, as `tarfile` reads them: it must not read ahead of what is allowed.
-    with tarfile.open(
-        fileobj=cast(IO[bytes], content), mode="r|", tarinfo=_Entry, bufsize=tarfile.BLOCKSIZE
-    ) as archive:
+    file = cast(IO[bytes], content)
+    with tarfile.open(fileobj=file, mode="r|", tarinfo=_Entry, bufsize=BUFFER) as archive:
         while (entry := archive.next()) is not None:
             content.declare(entry.name, entry.size)
             content.allow(archive.offset + MAX_HEADERS)
             kind = _KINDS.get(entry.type, "other")
             yield Member(entry.name, kind, entry.mode, entry.size, entry.linkname)
-            archive.members = []  # a million of them would stay in memory
+            archive.members = []  # type: ignore[attr-defined]  # or a million stay in memory
             if sum(map(len, archive.pax_headers.values())) > MAX_HEADERS:
                 raise BadInput(f"the archive's headers are larger than {MAX_HEADERS:,} bytes")
 
@@ -111,7 +110,7 @@ class _Unpacked:
 
     def read(self, size: int) -> bytes:
         """Raises BadInput past what is allowed: headers may be a bomb as well as files."""
-        if self._read + size > self._allowed + tarfile.RECORDSIZE:
+        if self._read + size > self._allowed + BUFFER:
             raise BadInput(f"between two entries are more than {MAX_HEADERS:,} bytes of headers")
         piece = self._file.read(size)
         self._read += len(piece)

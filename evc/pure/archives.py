@@ -119,8 +119,8 @@ class _Seen:
 
     def _check_link(self, member: Member) -> None:
         """A hard link to a symlink would move it to where its target is another one."""
-        target = "/".join(_path(member.linkname))
-        if self._kinds.get(target) != "file":
+        parts = [part for part in member.linkname.split("/") if part not in ("", ".")]
+        if member.linkname.startswith("/") or self._kinds.get("/".join(parts)) != "file":
             raise _refused(member.name, f"is a link to {shown(member.linkname)}, no file before it")
 
 

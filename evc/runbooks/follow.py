@@ -69,7 +69,7 @@ async def _entries(
     fleet: Fleet, node: Node, job: tuple[str, str], seen: int
 ) -> AsyncIterator[Entry]:
     """The journal's entries after the first `seen`; what is no entry is left out."""
-    argv = ["python3", f"{plays.HOME}/evc_node.pyz", "follow", *job]
+    argv = plays.command(fleet, node, "follow", *job)
     number = 0
     async for line in ssh.lines(plays.target(fleet, node), argv):
         number += 1

@@ -38,6 +38,8 @@ def selected(store: Store, selector: str) -> list[Node]:
 
 def insert(store: Store, node: Node) -> None:
     """Add a node that is not there yet; raises BadInput when its name or address is taken."""
+    if not node.address and not node.local:
+        raise BadInput(f"there is no node {node.name} yet", "give its ADDRESS")
     for other in everyone(store):
         if other.name == node.name:
             raise BadInput(f"there is a node {node.name} already", f"evc node show {node.name}")

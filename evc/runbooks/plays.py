@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import json
+import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -41,6 +43,7 @@ def play(
         hosts = {}
         for node in nodes:
             host = _login(node) if as_login else _own(fleet, node)
+            host |= {"evc_home": home(fleet, node), "evc_owner": owner(node)}
             host |= (each or {}).get(node.name, {})
             if orders and node.name in orders:
                 file = Path(folder) / node.name
@@ -48,8 +51,23 @@ def play(
                 host["evc_order_file"] = str(file)
             hosts[node.name] = host
         playbook = fleets.share() / "playbooks" / f"{name}.yaml"
-        shared = {"evc_home": HOME, "evc_owner": USER, **(variables or {})}
-        return ansible.play(playbook, hosts, shared, connection, on_task)
+        return ansible.play(playbook, hosts, variables or {}, connection, on_task)
+
+
+def home(fleet: Fleet, node: Node) -> str:
+    """Where EVC keeps its things on a node; on the controller that is in the fleet folder."""
+    return str(fleet.database.parent / "node") if node.local else HOME
+
+
+def owner(node: Node) -> str:
+    """The account they belong to: EVC's own, on the controller that of whoever runs EVC."""
+    return getpass.getuser() if node.local else USER
+
+
+def command(fleet: Fleet, node: Node, *words: str) -> list[str]:
+    """The argv of EVC's program on a node."""
+    place = home(fleet, node)
+    return ["env", f"EVC_NODE_HOME={place}", "python3", f"{place}/evc_node.pyz", *words]
 
 
 def target(fleet: Fleet, node: Node) -> ssh.Target:
@@ -71,6 +89,8 @@ def program(fleet: Fleet) -> Path:
 
 
 def _own(fleet: Fleet, node: Node) -> dict[str, Any]:
+    if node.local:
+        return {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     return {
         "ansible_host": node.address,
         "ansible_port": node.port,

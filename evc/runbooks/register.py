@@ -6,6 +6,7 @@ Twice is the same as once. `remove` takes everything of ours off again.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,11 +16,12 @@ from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.doors.ssh import HostKey, SshError
 from evc.doors.store import Store
+from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
-from evc.pure.outcomes import NodeOutcome
+from evc.pure.outcomes import NodeOutcome, Outcome
+from evc.runbooks import audit, plays, registry, trust
 from evc.runbooks import nodes as inventory
-from evc.runbooks import plays, registry, trust
 from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
 
@@ -58,6 +60,23 @@ def register(
     return {way.node.name: _outcome(way, seconds) for way in ways}
 
 
+def add(fleet: Fleet, store: Store, node: Node, adopt: bool, progress: Progress) -> Outcome:
+    """Take `node` into the inventory, unless it is there, and register it."""
+    with fleet.lock("nodes"):
+        known = {one.name: one for one in inventory.everyone(store)}.get(node.name)
+        if known is None:
+            inventory.insert(store, node)
+        elif node.address and (known.address, known.port) != (node.address, node.port):
+            place = f"{known.address}:{known.port}"
+            raise BadInput(f"{node.name} is {place} already", f"evc node remove {node.name}")
+        registry.ensure(fleet, progress.say)
+        chosen = [one for one in inventory.everyone(store) if one.name == node.name]
+        done = register(fleet, store, chosen, progress, adopt)
+        outcome = Outcome(done)
+        audit.record(store, f"node add {node.name}", done, outcome.word)
+    return outcome
+
+
 def remove(
     fleet: Fleet, store: Store, nodes: Sequence[Node], forget: bool
 ) -> dict[str, NodeOutcome]:
@@ -85,6 +104,8 @@ async def _show_keys(ways: Sequence[Registration]) -> None:
     limit = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
 
     async def show(way: Registration) -> None:
+        if way.node.local:
+            return
         async with limit:
             try:
                 way.key = await ssh.host_key(way.node.address, way.node.port)
@@ -142,22 +163,21 @@ def _unpin(fleet: Fleet, nodes: Sequence[Node]) -> None:
 
 
 def _install(fleet: Fleet, ways: Sequence[Registration], adopt: bool, progress: Progress) -> None:
-    if not ways:
-        return
     registry.load(fleet)
     public = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}")
-    nodes = [way.node for way in ways]
-    results = plays.play(
-        fleet,
-        "copy_cert",
-        nodes,
-        {**trust.variables(fleet), "evc_public_key": public, "evc_adopt": adopt},
-        trust.each(fleet, nodes),
-        as_login=True,
-        on_task=progress.node,
-    )
-    for way in ways:
-        way.problem = results[way.node.name].message
+    shared = {**trust.variables(fleet), "evc_public_key": public, "evc_adopt": adopt}
+    for playbook, local in (("copy_cert", False), ("repair", True)):
+        # On the controller itself there is no user to make and no sudo to ask for.
+        nodes = [way.node for way in ways if way.node.local is local]
+        if not nodes:
+            continue
+        each = trust.each(fleet, nodes)
+        results = plays.play(
+            fleet, playbook, nodes, shared, each, as_login=not local, on_task=progress.node
+        )
+        for way in ways:
+            if way.node.name in results:
+                way.problem = results[way.node.name].message
 
 
 def _look(fleet: Fleet, store: Store, ways: Sequence[Registration]) -> None:
@@ -202,8 +222,14 @@ def _outcome(way: Registration, seconds: float) -> NodeOutcome:
 
 def _unregister(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:
     """Node → what went wrong, '' when everything of ours is off it."""
+    problems = {}
+    for node in nodes:
+        if node.local:
+            shutil.rmtree(plays.home(fleet, node), ignore_errors=True)
+            problems[node.name] = ""
+    nodes = [node for node in nodes if not node.local]
     if not nodes:
-        return {}
+        return problems
     hosts = {host for node in nodes for host in trust.expected(fleet, node).certs}
     files = [
         *[f"/etc/docker/certs.d/{host}" for host in sorted(hosts)],
@@ -212,9 +238,4 @@ def _unregister(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:
         plays.HOME,
     ]
     results = plays.play(fleet, "unregister", nodes, {"evc_files": files}, as_login=True)
-    return {name: result.message for name, result in results.items()}
-
-
-def unregistered(nodes: Sequence[Node]) -> list[Node]:
-    """Those that are known and not yet registered."""
-    return [node for node in nodes if not node.registered]
+    return problems | {name: result.message for name, result in results.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -204,3 +206,46 @@ def test_remove_takes_everything_off_the_node(home: Home, tiny: Tiny) -> None:
     assert home.models("edge03", "tiny") == []
     assert "edge03" not in home.fleet.inventory_file.read_text()
     assert home.on("edge03", "pgrep", "-f", "evc_node", check=False) == ""
+
+
+def test_the_controller_itself_builds(home: Home, tiny: Tiny) -> None:
+    """`evc node add --local` is a builder on the same path: registered, sent to, followed."""
+    home.evc("node", "add", "a-local", "--local")
+    try:
+        home.evc("run", str(tiny("10")), "--on", "edge01")
+        (image,) = home.rows(
+            "SELECT built_on FROM release_image JOIN release ON release.id = release_id"
+            " WHERE version = '10'"
+        )
+        assert image["built_on"] == "a-local"
+    finally:
+        home.evc("node", "remove", "a-local")
+    assert not (home.fleet.root / "db" / "node").exists()
+
+
+def test_the_wheel_does_the_same_from_an_empty_folder(
+    home: Home, tiny: Tiny, tmp_path: Path
+) -> None:
+    """Nothing of the checkout is used: playbooks, migrations and programs come with the wheel."""
+    root, venv = Path(__file__).parents[2], tmp_path / "venv"
+    _ok(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(root))
+    (wheel,) = tmp_path.glob("evc-*.whl")
+    _ok(sys.executable, "-m", "venv", str(venv))
+    lock = str(root / "requirements.lock")
+    _ok(str(venv / "bin" / "pip"), "install", "-q", "--require-hashes", "-r", lock)
+    _ok(str(venv / "bin" / "pip"), "install", "-q", "--no-deps", str(wheel))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    evc = [str(venv / "bin" / "evc"), "-C", str(home.fleet.root)]
+    project = str(tiny("11"))
+    said = json.loads(_ok(*evc, "run", project, "--on", "edge01", "-o", "json", cwd=empty))
+    assert said["nodes"]["edge01"]["outcome"] == "done"
+    again = json.loads(_ok(*evc, "run", project, "--on", "edge01", "-o", "json", cwd=empty))
+    assert again["outcome"] == "nothing"
+    _ok(str(venv / "bin" / "evc"), "init", "fleet", cwd=empty)
+
+
+def _ok(*command: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

@@ -19,7 +19,7 @@ from evc.doors.store import Store
 from evc.pure.errors import EvcError
 from evc.pure.outcomes import NodeOutcome, Outcome
 from evc.runbooks import audit
-from evc.runbooks import nodes as inventory
+from evc.runbooks import nodes as known_nodes
 from evc.runbooks.lab import containers as lab_containers
 from evc.runbooks.lab import image as lab_image
 from evc.runbooks.lab import inventory as lab_inventory
@@ -68,7 +68,7 @@ def up(fleet: Fleet, edges: int, builders: int, with_engine: bool, say: Say) -> 
         found = lab_containers.find(fleet.id)
         nodes = _nodes(spec, edges, builders, found)
         lab_inventory.refuse_foreign(database, fleet, nodes)
-        inventory.render_inventory(fleet, database)
+        known_nodes.render_inventory(fleet, database)
         stale = [node for node in nodes if not _fits(fleet, spec, node, found.get(node.name))]
         lab_inventory.forget_registration(database, stale)
         lab_logins.forget_host_keys(fleet, stale)
@@ -213,7 +213,7 @@ def _note(fleet: Fleet, database: Store, command: str, outcomes: Mapping[str, No
     word = Outcome(dict(outcomes)).word
     if word != "nothing":
         audit.record(database, command, outcomes, word)
-    inventory.render_inventory(fleet, database)
+    known_nodes.render_inventory(fleet, database)
 
 
 @contextlib.contextmanager

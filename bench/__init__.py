@@ -1,0 +1,1 @@
+"""Every figure EVC is proud of, each against its peer in the same run."""

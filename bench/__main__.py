@@ -1,0 +1,47 @@
+"""`python -m bench [NAME]`: run the benchmarks, print a table, write `bench/results.json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import cli_start, main_job, register_20
+from bench.measure import Result
+
+BENCHES = {
+    "cli_start": cli_start.bench,
+    "rerun_noop": main_job.rerun_noop,
+    "deploy_vs_floor": main_job.deploy_vs_floor,
+    "code_change_bytes": main_job.code_change_bytes,
+    "register_20": register_20.bench,
+}
+
+
+def main(only: str = "") -> None:
+    if only and only not in BENCHES:
+        sys.exit(f"no benchmark {only}; there are {', '.join(BENCHES)}")
+    results = []
+    for name, bench in BENCHES.items():
+        if only in ("", name):
+            print(f"running {name}", file=sys.stderr, flush=True)
+            results.append(bench())
+    _show(results)
+    documents = [result.as_json() for result in results]
+    Path(__file__).with_name("results.json").write_text(json.dumps(documents, indent=1) + "\n")
+
+
+def _show(results: list[Result]) -> None:
+    table = Table("NAME", "VALUE", "PEER", "PEER'S", "RATIO", "GOAL", "HOLDS", box=None)
+    for one in results:
+        value, peer = f"{one.value:.3g} {one.unit}", f"{one.peer_value:.3g} {one.unit}"
+        ratio, goal = f"{one.ratio:.2f}", f"≤ {one.goal}"
+        table.add_row(one.name, value, one.peer, peer, ratio, goal, "yes" if one.holds else "NO")
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

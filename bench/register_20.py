@@ -1,0 +1,100 @@
+"""Registering 20 nodes against the same playbook by bare `ansible-playbook -f 20`."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+
+from bench.homes import Home, home
+from bench.measure import Result, run, seconds
+from evc.doors import fleet as fleets
+from evc.doors import ssh, store
+from evc.runbooks import nodes as inventory
+from evc.runbooks import plays, register, trust
+
+NODES = 20
+RUNS = 3
+
+
+def bench() -> Result:
+    with home(NODES, 0, "--no-engine") as (made, folder):
+        _ours(made)  # pins the host keys and warms both up
+        times = []
+        for _ in range(RUNS):
+            _forget(made)
+            ours = seconds(lambda: _ours(made))
+            _forget(made)
+            times.append((ours, seconds(lambda: _peer(made, folder))))
+    ours = statistics.median(one for one, _ in times)
+    peer = statistics.median(one for _, one in times)
+    return Result("register_20", ours, "s", "ansible-playbook -f 20", peer, 1.2)
+
+
+class _Quiet:
+    def say(self, line: str) -> None: ...
+
+    def node(self, name: str, doing: str, done: int = 0, total: int = 0) -> None: ...
+
+    def output(self, name: str, line: str) -> None: ...
+
+
+def _ours(made: Home) -> None:
+    """In a process of its own, as a command would be."""
+    code = (
+        "import sys; from pathlib import Path; from bench.register_20 import register_all;"
+        "register_all(Path(sys.argv[1]))"
+    )
+    run([sys.executable, "-c", code, str(made.fleet.root)])
+
+
+def register_all(root: Path) -> None:
+    fleet = fleets.Fleet(root)
+    with store.opened(fleet.database, fleets.share() / "db") as opened:
+        nodes = inventory.selected(opened, "lab")
+        done = register.register(fleet, opened, nodes, _Quiet())
+    problems = {name: one.reason for name, one in done.items() if not one.well}
+    assert not problems, problems
+
+
+def _forget(made: Home) -> None:
+    """Nothing of EVC on the nodes; their host keys stay pinned, which both need."""
+    for node in made.nodes("lab"):
+        script = "userdel -f evc; rm -rf /var/lib/evc /etc/docker/certs.d /etc/cron.d/evc-watch"
+        made.on(node.name, "sh", "-c", f"pkill -u evc; {script}; true")
+
+
+def _peer(made: Home, folder: Path) -> None:
+    """The same tasks and the same probe, with everything about the nodes known beforehand."""
+    nodes = made.nodes("lab")
+    shared = {
+        **trust.variables(made.fleet),
+        "evc_home": plays.HOME,
+        "evc_owner": plays.USER,
+        "evc_adopt": False,
+        "evc_public_key": ssh.ensure_key(made.fleet.ssh_key, ""),
+    }
+    each = trust.each(made.fleet, nodes)
+    order = folder / "order.json"
+    order.write_text("{}")
+    as_person, as_evc = {}, {}
+    for node in nodes:
+        login = plays._login(node)
+        as_person[node.name] = {**login, **each[node.name], **shared}
+        own = plays._own(made.fleet, node)
+        as_evc[node.name] = {**own, "evc_home": plays.HOME, "evc_order_file": str(order)}
+    _playbook(made, folder, "copy_cert", as_person)
+    _playbook(made, folder, "probe", as_evc)
+
+
+def _playbook(made: Home, folder: Path, name: str, hosts: dict[str, dict[str, object]]) -> None:
+    inventory_file = folder / f"{name}.json"
+    inventory_file.write_text(json.dumps({"all": {"hosts": hosts}}))
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    playbook = str(fleets.share() / "playbooks" / f"{name}.yaml")
+    options = f"-o UserKnownHostsFile={made.fleet.known_hosts}"
+    command = [program, "-f", str(NODES), "-i", str(inventory_file), playbook]
+    environment = {**os.environ, "HOME": str(folder), "ANSIBLE_PIPELINING": "True"}
+    run([*command, "--ssh-common-args", options], env=environment)
