@@ -43,7 +43,7 @@ def command(folder: str | None, fix: bool, selector: str | None, output: str) ->
                     if selector is None
                     else inventory.selected(opened, selector)
                 )
-                found += doctor.fleet_folder(fleet, opened)
+                found += doctor.fleet_folder(fleet, opened, shown)
                 found += doctor.nodes(fleet, opened, chosen, fix, shown)
     _show(found, output)
     return int(Exit.FAILED if any(one.level == "problem" for one in found) else Exit.DONE)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from evc.cli import console, outcomes, progress
+from evc.cli import console, outcomes, progress, sudo
 from evc.doors import store
-from evc.doors.fleet import Fleet, read_private, share, write_private
+from evc.doors.fleet import Fleet, share
 from evc.doors.store import Store
 from evc.pure import names
 from evc.pure.errors import BadInput
@@ -43,7 +42,7 @@ def command() -> None:
 @click.option("--port", default="22", help="SSH port.  [default: 22]")
 @click.option("--user", help="Who logs in to register it (default: as `ssh` would).")
 @click.option("--key", type=click.Path(exists=True, path_type=Path), help="That user's SSH key.")
-@click.option("--sudo-file", metavar="FILE", help="0600 file with the sudo password; - for stdin.")
+@sudo.options
 @click.option("--group", "groups", multiple=True, help="A group it joins (may be repeated).")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A free label.")
 @click.option(
@@ -58,7 +57,13 @@ def command() -> None:
 @console.output_option
 @click.pass_obj
 def add(
-    folder: str | None, /, adopt: bool, sudo_file: str | None, output: str, **given: Any
+    folder: str | None,
+    /,
+    adopt: bool,
+    sudo_file: str | None,
+    ask_sudo: bool,
+    output: str,
+    **given: Any,
 ) -> Any:
     """Register the machine at ADDRESS as NAME. Again is the same as once.
 
@@ -71,9 +76,15 @@ def add(
       evc node add here --local
     """
     fleet, opening = _open(folder)
-    node = _with_sudo(fleet, _checked(given), sudo_file)
-    with opening as opened, progress.shown() as shown:
-        outcome = register.add(fleet, opened, node, adopt, shown)
+    node = _checked(given)
+    with (
+        opening as opened,
+        sudo.private_file(fleet, node.name, sudo_file, ask_sudo) as password,
+        progress.shown() as shown,
+    ):
+        keep = password if sudo_file not in (None, "-") else None
+        node = replace(node, sudo_file=str(keep) if keep else None)
+        outcome = register.add(fleet, opened, node, password, adopt, shown)
     return outcomes.show(outcome, output)
 
 
@@ -104,17 +115,6 @@ def _label(text: str) -> tuple[str, str]:
     if not separator:
         raise ValueError(f"{text!r} is not KEY=VALUE")
     return names.node_name(key), names.safe_text(value)
-
-
-def _with_sudo(fleet: Fleet, node: Node, sudo_file: str | None) -> Node:
-    """A password from stdin is kept as a 0600 file, as one given as a file is."""
-    if sudo_file is None:
-        return node
-    file = fleet.certs / f"{node.name}.sudo" if sudo_file == "-" else Path(sudo_file).absolute()
-    if sudo_file == "-":
-        write_private(file, sys.stdin.readline().rstrip("\n"))
-    read_private(file)
-    return replace(node, sudo_file=str(file))
 
 
 @command.command("list")
@@ -179,10 +179,17 @@ def show(folder: str | None, name: str, output: str) -> Any:
 @click.argument("name", required=False)
 @console.on_option
 @click.option("--forget", is_flag=True, help="The machine is dead: only the inventory changes.")
+@sudo.options
 @console.output_option
 @click.pass_obj
 def remove(
-    folder: str | None, name: str | None, selector: str | None, forget: bool, output: str
+    folder: str | None,
+    name: str | None,
+    selector: str | None,
+    forget: bool,
+    sudo_file: str | None,
+    ask_sudo: bool,
+    output: str,
 ) -> Any:
     """Take everything of EVC off nodes, and them out of the inventory.
 
@@ -195,8 +202,12 @@ def remove(
     if wanted is None or (name is not None and selector is not None):
         raise BadInput("which nodes?", "a NAME, or --on SELECTOR")
     fleet, opening = _open(folder)
-    with opening as opened, fleet.lock("nodes"):
-        nodes = inventory.selected(opened, wanted)
+    with (
+        opening as opened,
+        sudo.private_file(fleet, "them" if name is None else name, sudo_file, ask_sudo) as password,
+        fleet.lock("nodes"),
+    ):
+        nodes = register.with_sudo(inventory.selected(opened, wanted), password)
         done = register.remove(fleet, opened, nodes, forget)
         outcome = Outcome(done)
         audit.record(opened, f"node remove {wanted}", done, outcome.word)

@@ -82,6 +82,8 @@ class LiveProgress:
 
     def node(self, name: str, doing: str, done: int = 0, total: int = 0) -> None:
         self._lines[name] = _Line(doing, done, total)
+        # A new step of a node begins with an empty page.
+        self._output = [line for line in self._output if not line.startswith(f"{name} | ")]
         self._draw()
 
     def output(self, name: str, line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated
 
@@ -59,7 +60,12 @@ def version(value: str) -> str:
 def address(value: str) -> str:
     """A host name or IP address; raises ValueError."""
     if ":" in value:
-        return _matching(_IPV6, "is not an address", value)
+        _matching(_IPV6, "is not an address", value)
+        try:
+            ipaddress.IPv6Address(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not an IPv6 address") from None
+        return value
     return _matching(_HOST, "is not a host name or IP address", value)
 
 

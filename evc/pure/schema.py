@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -56,19 +57,30 @@ def _keys(schema: type[Strict], path: tuple[Any, ...]) -> list[str]:
     """The keys that `schema` knows at `path`."""
     found: Any = schema
     for part in path:
-        if isinstance(part, str) and isinstance(found, type) and issubclass(found, BaseModel):
-            info = found.model_fields.get(part)
-            found = _nested(info.annotation) if info else None
-    if isinstance(found, type) and issubclass(found, BaseModel):
-        return list(found.model_fields)
-    return []
+        found = _below(found, part)
+    models = [one for one in _alternatives(found) if _is_model(one)]
+    return [key for model in models for key in model.model_fields]
 
 
-def _nested(annotation: Any) -> Any:
-    """The schema inside `list[X]`, `dict[str, X]` or `X | None`."""
-    inner = getattr(annotation, "__args__", ())
-    for candidate in (annotation, *inner):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    nested = [_nested(item) for item in inner]
-    return next((item for item in nested if item is not None), None)
+def _below(annotation: Any, part: str | int) -> Any:
+    """The type under `part` in a value of type `annotation`, or None."""
+    for one in _alternatives(annotation):
+        if _is_model(one):
+            info = one.model_fields.get(str(part))
+            return info.annotation if info else None
+        if get_origin(one) in (dict, list):
+            return get_args(one)[-1]
+    return None
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """The types that `X | None` and `Annotated[X, …]` stand for."""
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [one for inner in get_args(annotation) for one in _alternatives(inner)]
+    return [annotation]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

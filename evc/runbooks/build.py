@@ -196,13 +196,25 @@ def _order(fleet: Fleet, project: Project, platform: str, parts: list[str]) -> d
     }
 
 
+# Step reached → what comes next.
+_DOING = {
+    "begin": "unpacking the context",
+    "unpack": "fetching the base image",
+    "base": "building",
+    "build": "testing the image",
+    "test": "pushing",
+    "push": "pulling it back to verify",
+    "done": "built",
+}
+
+
 def _show(progress: Progress, tails: dict[str, list[str]], name: str, entry: Entry) -> None:
     line = entry.get("line")
     if isinstance(line, str):
         tails[name] = [*tails[name][-TAIL_LINES + 1 :], line]
         progress.output(name, line)
     elif not entry.get("progress"):
-        progress.node(name, f"{entry['step']} done")
+        progress.node(name, _DOING.get(entry["step"]) or str(entry["step"]))
 
 
 def _take(

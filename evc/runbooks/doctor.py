@@ -19,7 +19,6 @@ from evc.runbooks import base_images, register, registry, repair, trust
 from evc.runbooks import nodes as inventory
 from evc.runbooks.probe import Answer, probe
 from evc.runbooks.progress import Progress
-from evc.runbooks.registry import check as registry_check
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -72,12 +71,12 @@ def controller() -> list[Finding]:
     return found
 
 
-def fleet_folder(fleet: Fleet, store: Store) -> list[Finding]:
+def fleet_folder(fleet: Fleet, store: Store, progress: Progress) -> list[Finding]:
     """The fleet folder: config, inventory, database, room, registry."""
     checks: list[tuple[str, Callable[[], object]]] = [
         ("ServerConfig.yaml is right", fleet.config),
         ("hosts.ini is as EVC wrote it", lambda: inventory.render_inventory(fleet, store)),
-        ("the registry answers", lambda: _registry_answers(fleet)),
+        ("the registry answers", lambda: _registry(fleet, progress)),
     ]
     found = [_tried(what, check) for what, check in checks]
     free = system.free_bytes(fleet.root)
@@ -139,9 +138,10 @@ def _split(text: str) -> tuple[str, Level, str]:
     return what, "warning", remedy
 
 
-def _registry_answers(fleet: Fleet) -> None:
-    for side in ("writer", "reader"):
-        registry_check.answers(registry.load(fleet), side)
+def _registry(fleet: Fleet, progress: Progress) -> None:
+    """A registry that was set up is brought up where it is down, and its certificate renewed."""
+    registry.load(fleet)
+    registry.ensure(fleet, progress.say)
 
 
 def _tried(what: str, check: Callable[[], object]) -> Finding:

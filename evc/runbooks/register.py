@@ -5,39 +5,27 @@ Twice is the same as once. `remove` takes everything of ours off again.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 from evc.doors import ssh
 from evc.doors.fleet import Fleet
-from evc.doors.ssh import HostKey, SshError
 from evc.doors.store import Store
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, Outcome
-from evc.runbooks import audit, plays, registry, trust
+from evc.runbooks import audit, host_keys, plays, registry, trust
 from evc.runbooks import nodes as inventory
+from evc.runbooks.host_keys import Registration
 from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
 
-HANDSHAKES_AT_ONCE = 20
 MIN_DISK_BYTES = 2 * 1024**3
 MAX_CLOCK_OFFSET_SECONDS = 30.0
-
-
-@dataclass
-class Registration:
-    """One node on its way: the key it showed, what it said, or what went wrong."""
-
-    node: Node
-    key: HostKey | None = None
-    problem: str = ""
-    warnings: list[str] = field(default_factory=list)
 
 
 def register(
@@ -48,8 +36,7 @@ def register(
         return {}
     began = time.monotonic()
     ways = [Registration(node) for node in nodes]
-    asyncio.run(_show_keys(ways))
-    _pin(fleet, ways, progress)
+    host_keys.pin(fleet, ways, progress)
     _install(fleet, [way for way in ways if not way.problem], adopt, progress)
     _look(fleet, store, [way for way in ways if not way.problem])
     inventory.render_inventory(fleet, store)
@@ -60,8 +47,13 @@ def register(
     return {way.node.name: _outcome(way, seconds) for way in ways}
 
 
-def add(fleet: Fleet, store: Store, node: Node, adopt: bool, progress: Progress) -> Outcome:
-    """Take `node` into the inventory, unless it is there, and register it."""
+def add(
+    fleet: Fleet, store: Store, node: Node, sudo: Path | None, adopt: bool, progress: Progress
+) -> Outcome:
+    """Take `node` into the inventory, unless it is there, and register it.
+
+    `sudo` is a private file with the password for this time; `node.sudo_file` one that is kept.
+    """
     with fleet.lock("nodes"):
         known = {one.name: one for one in inventory.everyone(store)}.get(node.name)
         if known is None:
@@ -71,10 +63,15 @@ def add(fleet: Fleet, store: Store, node: Node, adopt: bool, progress: Progress)
             raise BadInput(f"{node.name} is {place} already", f"evc node remove {node.name}")
         registry.ensure(fleet, progress.say)
         chosen = [one for one in inventory.everyone(store) if one.name == node.name]
-        done = register(fleet, store, chosen, progress, adopt)
+        done = register(fleet, store, with_sudo(chosen, sudo), progress, adopt)
         outcome = Outcome(done)
         audit.record(store, f"node add {node.name}", done, outcome.word)
     return outcome
+
+
+def with_sudo(nodes: Sequence[Node], sudo: Path | None) -> list[Node]:
+    """The nodes with another file for the sudo password, where one is given."""
+    return [replace(node, sudo_file=str(sudo)) if sudo else node for node in nodes]
 
 
 def remove(
@@ -95,71 +92,9 @@ def remove(
             outcomes[node.name] = NodeOutcome("done", ("remove",))
     gone = [node for node in nodes if outcomes[node.name].well]
     inventory.forget(store, [node.name for node in gone])
-    _unpin(fleet, gone)
+    host_keys.unpin(fleet, gone)
     inventory.render_inventory(fleet, store)
     return outcomes
-
-
-async def _show_keys(ways: Sequence[Registration]) -> None:
-    limit = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
-
-    async def show(way: Registration) -> None:
-        if way.node.local:
-            return
-        async with limit:
-            try:
-                way.key = await ssh.host_key(way.node.address, way.node.port)
-            except SshError as error:
-                way.problem = error.message
-
-    await asyncio.gather(*[show(way) for way in ways])
-
-
-def _pin(fleet: Fleet, ways: Sequence[Registration], progress: Progress) -> None:
-    """Pin a key seen for the first time and show it; a changed one stops that node."""
-    pinned = _pinned(fleet.known_hosts)
-    fresh = []
-    for way in ways:
-        if way.key is None:
-            continue
-        known = pinned.get(ssh.pattern(way.node.address, way.node.port))
-        if known is None:
-            fresh.append(way.key.line)
-            progress.say(f"{way.node.name}: host key {way.key.fingerprint} pinned")
-        elif known != way.key.line:
-            way.problem = (
-                f"its host key changed: pinned {ssh.fingerprint(known)}, now"
-                f" {way.key.fingerprint}. A new machine? `evc node remove --forget"
-                f" {way.node.name}` and add it again. Unexplained? Someone may be in between"
-            )
-    _warn_of_clones(ways)
-    with fleet.known_hosts.open("a") as file:
-        file.writelines(f"{line}\n" for line in fresh)
-
-
-def _warn_of_clones(ways: Sequence[Registration]) -> None:
-    """Two machines with one host key are one image copied to two cards."""
-    seen: dict[str, str] = {}
-    for way in ways:
-        if way.key and way.key.fingerprint in seen:
-            way.warnings.append(
-                f"same host key as {seen[way.key.fingerprint]} (a cloned SD card?); on it run"
-                " `rm /etc/ssh/ssh_host_*; ssh-keygen -A` and restart sshd"
-            )
-        elif way.key:
-            seen[way.key.fingerprint] = way.node.name
-
-
-def _pinned(known_hosts: Path) -> dict[str, str]:
-    """Host pattern → its known_hosts line."""
-    text = known_hosts.read_text() if known_hosts.exists() else ""
-    return {line.split()[0]: line for line in text.splitlines() if line.strip()}
-
-
-def _unpin(fleet: Fleet, nodes: Sequence[Node]) -> None:
-    gone = {ssh.pattern(node.address, node.port) for node in nodes}
-    kept = [line for host, line in _pinned(fleet.known_hosts).items() if host not in gone]
-    fleet.known_hosts.write_text("".join(f"{line}\n" for line in kept))
 
 
 def _install(fleet: Fleet, ways: Sequence[Registration], adopt: bool, progress: Progress) -> None:

@@ -1,0 +1,135 @@
+"""EVC's program for nodes, the parts that need no engine; and that Python 3.8 can read it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import struct
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FILES = Path(__file__).parents[3] / "playbooks" / "files"
+PROGRAM = FILES / "evc_node"
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, ModuleType]]:
+    """The program's modules, their home in a temporary folder."""
+    monkeypatch.setenv("EVC_NODE_HOME", str(tmp_path))
+    monkeypatch.syspath_prepend(str(PROGRAM))
+    names = [path.stem for path in PROGRAM.glob("*.py") if path.stem != "__main__"]
+    kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    yield {name: __import__(name) for name in names}
+    for name in names:
+        sys.modules.pop(name, None)
+    sys.modules.update(kept)
+
+
+@pytest.mark.parametrize("path", sorted(FILES.rglob("*.py")), ids=lambda path: path.name)
+def test_python_3_8_reads_it(path: Path) -> None:
+    ast.parse(path.read_text(), feature_version=(3, 8))
+
+
+def test_a_torn_last_line_is_left_out(program: dict[str, ModuleType], tmp_path: Path) -> None:
+    journal = program["journal"].Journal(tmp_path / "job")
+    journal.begin({"id": "1"})
+    journal.step("pull", image="x")
+    with journal.path.open("a") as file:
+        file.write('{"step": "comm')
+    assert [entry["step"] for entry in journal.entries()] == ["begin", "pull"]
+    assert not journal.finished()
+
+
+def test_progress_is_no_step(program: dict[str, ModuleType], tmp_path: Path) -> None:
+    journal = program["journal"].Journal(tmp_path / "job")
+    journal.begin({"id": "1"})
+    journal.progress("done", done=1, total=2)
+    assert not journal.finished()
+    journal.step("done")
+    assert journal.finished()
+
+
+def test_a_living_job_keeps_its_lock(program: dict[str, ModuleType], tmp_path: Path) -> None:
+    journal = program["journal"].Journal(tmp_path / "job")
+    lock = journal.try_lock()
+    assert lock and journal.try_lock() is None
+    lock.close()
+    assert journal.try_lock()
+
+
+def test_following_a_job_whose_process_died(program: dict[str, ModuleType], tmp_path: Path) -> None:
+    journal = program["journal"].Journal(tmp_path / "job")
+    journal.begin({"id": "1"})
+    entries = list(program["journal"].follow(journal.folder, "1"))
+    assert entries[-1]["step"] == "failed" and "killed" in entries[-1]["reason"]
+
+
+def test_following_ends_when_another_job_begins(
+    program: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    journal = program["journal"].Journal(tmp_path / "job")
+    journal.begin({"id": "2"})
+    (entry,) = program["journal"].follow(journal.folder, "1")
+    assert entry["step"] == "failed" and "another job" in entry["reason"]
+
+
+def test_pull_progress_counts_both_halves_of_a_layer(program: dict[str, ModuleType]) -> None:
+    def event(status: str, current: int) -> dict[str, object]:
+        return {
+            "id": "a",
+            "status": status,
+            "progressDetail": {"current": current, "total": 100},
+        }
+
+    (half,) = program["swap"].pull_progress([event("Downloading", 100)])
+    (whole,) = program["swap"].pull_progress([event("Extracting", 100)])
+    assert half == (50, 100) and whole == (100, 100)
+
+
+def test_log_frames_are_taken_apart(program: dict[str, ModuleType]) -> None:
+    frames = b"".join(
+        bytes([stream, 0, 0, 0]) + struct.pack(">I", len(text)) + text
+        for stream, text in ((1, b"out\n"), (2, b"err\n"))
+    )
+    assert program["engine"]._demultiplexed(frames) == b"out\nerr\n"
+    assert program["engine"]._demultiplexed(frames[:-2]) == b"out\ner"
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("# R36 (release), REVISION: 3.0, GCID: 36923193, BOARD: generic", "36.3.0"),
+        ("# R35 (release), REVISION: 4.1, GCID: 33958178", "35.4.1"),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_l4t_release(program: dict[str, ModuleType], text: str, version: str) -> None:
+    """The format of /etc/nv_tegra_release, as NVIDIA documents it for Jetson Linux."""
+    assert program["probe"]._l4t(text) == version
+
+
+def test_weights_with_another_hash_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(FILES))
+    import fetch_weights
+
+    archive, data = tmp_path / "p-1.tar.gz", b"weights"
+    with tarfile.open(archive, "w:gz") as content:
+        entry = tarfile.TarInfo("p-1/a/w.onnx")
+        entry.size = len(data)
+        content.addfile(entry, io.BytesIO(data))
+    monkeypatch.setattr(fetch_weights, "TARGET", tmp_path / "weights")
+    fetch_weights.extract(archive, "a/w.onnx", hashlib.sha256(data).hexdigest())
+    assert (tmp_path / "weights" / "w.onnx").read_bytes() == data
+    with pytest.raises(SystemExit, match="SHA-256"):
+        fetch_weights.extract(archive, "a/w.onnx", "0" * 64)
+    with pytest.raises(SystemExit, match="has no"):
+        fetch_weights.extract(archive, "a/none", "0" * 64)
