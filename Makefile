@@ -1,7 +1,7 @@
 # The two commands: `make demo` and `make test`. Both use .venv/, made from the lock file.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo demo-down test unit lint bench setup clean
+.PHONY: demo demo-down test unit lint bench setup lock clean
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 EVC := .venv/bin/evc
@@ -36,6 +36,12 @@ setup: .venv/made
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+# The lock file, anew, from what pyproject.toml asks for.
+lock: .venv/made
+	@.venv/bin/pip install --quiet uv
+	.venv/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --extra dev --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

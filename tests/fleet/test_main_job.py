@@ -189,6 +189,31 @@ def test_failing_build_shows_its_step_and_last_lines(home: Home, tiny: Tiny) -> 
     assert "failed at 'build'" in done.stderr and "echo first && false" in done.stderr
 
 
+def test_dockers_own_health_check_counts(home: Home, tiny: Tiny) -> None:
+    """An image whose HEALTHCHECK fails never leaves the builder, whatever its port answers."""
+    project = tiny("12")
+    config = project / "myEVCconfig.yaml"
+    config.write_text(config.read_text().replace("start_period: 15", "start_period: 5"))
+    (project / "Dockerfile").write_text(
+        "FROM python:3.11-slim\nWORKDIR /app\nCOPY . /app/\n"
+        "HEALTHCHECK --interval=1s --timeout=2s --retries=1 CMD false\n"
+    )
+    done = home.evc("run", str(project), "--on", "edge01", code=1)
+    assert "failed at 'test'" in done.stderr and "Docker's health check says" in done.stderr
+
+
+def test_doctor_finds_and_repairs(home: Home) -> None:
+    home.evc("doctor")
+    home.on("edge02", "rm", "/var/lib/evc/docker/config.json")
+    home.on("edge01", "sh", "-c", "echo broken > /var/lib/evc/evc_node.pyz")
+    found = home.json("doctor", code=1)["findings"]
+    problems = {one["where"]: one for one in found if one["level"] == "problem"}
+    assert set(problems) == {"edge01", "edge02"}
+    assert all(one["remedy"] for one in problems.values())
+    home.evc("doctor", "--fix")
+    home.evc("doctor")
+
+
 def test_one_of_two_commands_on_a_target_wins(home: Home, tiny: Tiny) -> None:
     project = tiny("8")
     with Fleet(home.fleet.root).lock("deploy-tiny"):

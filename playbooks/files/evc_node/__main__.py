@@ -8,7 +8,7 @@ import sys
 
 import build
 import clear
-import journal
+import follow
 import probe
 import swap
 import watch
@@ -19,7 +19,7 @@ COMMANDS = {
     "pull": swap.pull,
     "build": build.main,
     "clear": clear.main,
-    "follow": journal.main,
+    "follow": follow.main,
     "watch": watch.main,
 }
 

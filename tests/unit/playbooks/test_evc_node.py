@@ -66,7 +66,7 @@ def test_a_living_job_keeps_its_lock(program: dict[str, ModuleType], tmp_path: P
 def test_following_a_job_whose_process_died(program: dict[str, ModuleType], tmp_path: Path) -> None:
     journal = program["journal"].Journal(tmp_path / "job")
     journal.begin({"id": "1"})
-    entries = list(program["journal"].follow(journal.folder, "1"))
+    entries = list(program["follow"].follow(journal.folder, "1"))
     assert entries[-1]["step"] == "failed" and "killed" in entries[-1]["reason"]
 
 
@@ -75,7 +75,7 @@ def test_following_ends_when_another_job_begins(
 ) -> None:
     journal = program["journal"].Journal(tmp_path / "job")
     journal.begin({"id": "2"})
-    (entry,) = program["journal"].follow(journal.folder, "1")
+    (entry,) = program["follow"].follow(journal.folder, "1")
     assert entry["step"] == "failed" and "another job" in entry["reason"]
 
 

@@ -1,0 +1,55 @@
+"""Follow a job by its journal, and bring a swap to its end when its process has died."""
+
+import json
+import time
+from pathlib import Path
+
+import swap
+from journal import FINAL, Journal
+
+
+def follow(folder, job, recover=None, patience=120.0):
+    """Yield the entries of `job` as they are written, until its last.
+
+    When the job's process has died, `recover(journal)` is run here; without one, or when nothing
+    is written for `patience` seconds by nobody alive, the following ends with `failed`.
+    """
+    journal, seen, quiet_since = Journal(folder), 0, time.monotonic()
+    while True:
+        entries = journal.entries()
+        if entries and entries[0].get("order", {}).get("id") != job:
+            yield {"step": "failed", "reason": "another job took its place"}
+            return
+        for entry in entries[seen:]:
+            yield entry
+            quiet_since = time.monotonic()
+            if entry["step"] in FINAL:
+                return
+        seen = len(entries)
+        lock = journal.try_lock()
+        if lock:
+            with lock:
+                _take_over(journal, recover)
+            if time.monotonic() - quiet_since > patience:
+                yield {"step": "failed", "reason": "its process ended without a word"}
+                return
+        time.sleep(0.05)  # the poll of the file: inotify is not in the standard library
+
+
+def _take_over(journal, recover):
+    if journal.finished():
+        return
+    if recover:
+        recover(journal)
+    else:
+        journal.step("failed", reason="its process was killed")
+
+
+def main(arguments):
+    """`follow FOLDER JOB`: print the job's entries as JSON lines."""
+    folder, job = arguments
+    recover = swap.recover_quietly if Path(folder).parent.name == "models" else None
+    for entry in follow(folder, job, recover):
+        entry.pop("order", None)
+        print(json.dumps(entry), flush=True)
+    return 0
