@@ -15,7 +15,7 @@ from evc.pure import images
 from evc.pure.errors import BadInput
 from evc.runbooks import build as builds
 from evc.runbooks import nodes as inventory
-from evc.runbooks import registry, releases
+from evc.runbooks import projects, registry, releases
 
 
 @click.group()
@@ -57,7 +57,7 @@ def build(
         if not wanted:
             raise BadInput("for which platforms?", "--on SELECTOR or --platform amd64")
         registry.ensure(fleet, shown.say)
-        read = builds.read(fleet, project.absolute(), str(project), git.commit_of(project))
+        read = projects.read(fleet, project.absolute(), str(project), git.commit_of(project))
         built, fresh = builds.build(fleet, opened, read, wanted, shown)
     done = {"release": built.release.label, "built": fresh, "images": _digests(built)}
     if output == "json":

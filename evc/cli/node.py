@@ -10,7 +10,7 @@ import click
 
 from evc.cli import console, outcomes, progress, sudo
 from evc.doors import store
-from evc.doors.fleet import Fleet, share
+from evc.doors.fleet import Fleet, read_private, share
 from evc.doors.store import Store
 from evc.pure import names
 from evc.pure.errors import BadInput
@@ -92,6 +92,8 @@ def _checked(given: dict[str, Any]) -> Node:
     """The options as a node; raises BadInput for what is no name, address, port or label."""
     if given["local"] and (given["address"] or "edge" in given["roles"]):
         raise BadInput("--local is this machine as a builder", "leave ADDRESS and --role edge out")
+    if given["key"]:
+        read_private(given["key"])
     try:
         return Node(
             id=0,

@@ -22,6 +22,9 @@ def show(outcome: Outcome, output: str) -> int:
     console.show_table(("NODE", "OUTCOME", "SECONDS", "WHAT WAS DONE"), rows, "No nodes.")
     for name, one in sorted(outcome.nodes.items()):
         _show_problem(name, one)
+    for name, one in sorted(outcome.nodes.items()):
+        if one.url:
+            console.say(f"Activated at : {one.url} ({name})")
     console.say(_SAID[outcome.word].format(release=outcome.release or "-"))
     return int(outcome.exit)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from evc.pure.errors import BadInput
@@ -39,6 +40,12 @@ def ignored(folder: Path) -> list[str]:
     file = folder / ".dockerignore"
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def left_out(folder: Path, patterns: Sequence[str]) -> list[str]:
+    """What `patterns` keep out of an image, by its name in the project's top folder."""
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if any(fnmatch.fnmatch(name, one) for one in patterns)]
 
 
 def files(folder: Path, paths: Iterable[str]) -> list[File]:

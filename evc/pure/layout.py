@@ -16,6 +16,7 @@ from evc.pure.images import File
 
 CONFIG = "myEVCconfig.yaml"
 DOCKERFILE = "Dockerfile"
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
 
 # Never part of an image: history, secrets, what machines make anew.
 EXCLUDED = (

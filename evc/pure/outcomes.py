@@ -13,13 +13,17 @@ Word = Literal["done", "nothing", "pending", "failed"]
 
 @dataclass(frozen=True)
 class NodeOutcome:
-    """What a command did on one node; `pending` means it could not be asked."""
+    """What a command did on one node; `pending` means it could not be asked.
+
+    `url` is where the model is reached there, when it serves.
+    """
 
     outcome: Word
     actions: tuple[str, ...] = ()
     reason: str = ""
     seconds: float = 0.0
     logs: str = ""
+    url: str = ""
 
     @property
     def well(self) -> bool:
@@ -32,6 +36,7 @@ class NodeOutcome:
             "actions": list(self.actions),
             "reason": self.reason,
             "seconds": round(self.seconds, 1),
+            "url": self.url,
         }
 
 
@@ -73,6 +78,7 @@ def joined(first: NodeOutcome, then: NodeOutcome) -> NodeOutcome:
         then.reason or first.reason,
         first.seconds + then.seconds,
         then.logs or first.logs,
+        then.url or first.url,
     )
 
 

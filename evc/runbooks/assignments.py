@@ -14,7 +14,7 @@ _STATES = {"done": "serving", "nothing": "serving", "pending": "pending", "faile
 
 
 def wish(store: Store, built: Built, selector: str, nodes: list[Node]) -> None:
-    """Note that `nodes` shall run `built`; the release before becomes their previous one."""
+    """Note that `nodes` shall run `built`; what served before becomes their previous release."""
     now = time.time()
     with store.transaction():
         deployment = _deployment(store, built, selector, now)
@@ -23,9 +23,9 @@ def wish(store: Store, built: Built, selector: str, nodes: list[Node]) -> None:
                 "INSERT INTO assignment (node_id, model, deployment_id, changed_at)"
                 " VALUES (:node, :model, :deployment, :now)"
                 " ON CONFLICT (node_id, model) DO UPDATE SET deployment_id = :deployment,"
-                " previous_release_id = iif(:release = (SELECT release_id FROM deployment d"
-                "   WHERE d.id = assignment.deployment_id), previous_release_id,"
-                "   (SELECT release_id FROM deployment d WHERE d.id = assignment.deployment_id)),"
+                " previous_release_id = (SELECT iif(assignment.state = 'serving'"
+                "   AND release_id <> :release, release_id, previous_release_id)"
+                "   FROM deployment WHERE deployment.id = assignment.deployment_id),"
                 " state = iif(deployment_id = :deployment, state, 'pending'), changed_at = :now"
                 " WHERE deployment_id <> :deployment",
                 {

@@ -4,81 +4,28 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evc.doors import docker as engine
 from evc.doors import fleet as fleets
 from evc.doors import project as projects
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import containers, images, layout, schema
-from evc.pure.config import ProjectConfig
-from evc.pure.errors import BadInput, EvcError
-from evc.pure.images import File, Release
+from evc.pure import containers, images, layout
+from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.layout import Part
 from evc.runbooks import nodes as inventory
 from evc.runbooks import plays, registry, releases, repair
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.progress import Progress
+from evc.runbooks.projects import Project
 from evc.runbooks.registry import Registry
 from evc.runbooks.registry import check as registry_check
 from evc.runbooks.releases import Built, Image
 
 TAIL_LINES = 40
 FETCH_WEIGHTS = "fetch_weights.py"
-
-
-@dataclass(frozen=True)
-class Project:
-    """A project as read: config, files, Dockerfile, and the release they make."""
-
-    folder: Path
-    source: str
-    commit: str
-    config: ProjectConfig
-    files: tuple[File, ...]
-    own_dockerfile: bool
-    dockerfile: str
-    bases: Mapping[str, str]
-
-    @property
-    def release(self) -> Release:
-        text, config = self.dockerfile, self.config
-        content = images.content_hash(self.files, text, self.bases, config.settings)
-        return Release(config.model_name, config.version, content)
-
-
-def read_config(folder: Path) -> ProjectConfig:
-    """A project's config; raises BadFile with all its problems."""
-    name = str(folder / layout.CONFIG)
-    return schema.read(projects.config_text(folder), name, ProjectConfig)
-
-
-def read(fleet: Fleet, folder: Path, source: str, commit: str) -> Project:
-    """A project folder as a value; raises BadInput."""
-    config = read_config(folder)
-    excluded = [*layout.EXCLUDED, *projects.ignored(folder)]
-    files = projects.files(folder, engine.context_files(folder, excluded))
-    own = projects.dockerfile(folder)
-    if not own and not config.serve.command:
-        raise BadInput(f"{folder}: no Dockerfile and no serve.command", "say how it starts")
-    paths = {file.path for file in files}
-    if config.requirements and config.requirements not in paths:
-        raise BadInput(f"{folder}: {config.requirements} (requirements) is not there")
-    text = own or images.dockerfile(config)
-    bases = _base_digests(registry.load(fleet), images.bases(text))
-    return Project(folder, source, commit, config, tuple(files), bool(own), text, bases)
-
-
-def _base_digests(reg: Registry, names: Collection[str]) -> dict[str, str]:
-    """Base image → its digest in the fleet's registry, for those that were brought in."""
-    places = {name: images.library_name(name) for name in names}
-    with registry_check.client(reg, "reader") as client:
-        found = {name: client.head(*place) for name, place in places.items() if place[0]}
-    return {name: digest for name, digest in found.items() if digest}
 
 
 def build(
@@ -127,6 +74,9 @@ def _build_on(
     progress: Progress,
 ) -> None:
     nodes = {node.name: node for node in builders.values()}
+    left_out = projects.left_out(project.folder, layout.EXCLUDED)
+    if left_out:
+        progress.say(f"not in the image: {', '.join(left_out)}")
     parts = layout.parts(project.config, project.files)
     with tempfile.TemporaryDirectory(prefix="evc-context-") as folder:
         context = [_packed(fleet, project, part, Path(folder)) for part in parts]
@@ -142,7 +92,7 @@ def _build_on(
     tails: dict[str, list[str]] = {name: [] for name in nodes}
     ends = follow(fleet, nodes, started, lambda name, one: _show(progress, tails, name, one))
     for platform, node in builders.items():
-        _take(store, project, release_id, platform, node, ends[node.name], tails[node.name])
+        _take(fleet, store, project, release_id, platform, node, ends[node.name], tails[node.name])
 
 
 def _require(results: Mapping[str, Any]) -> None:
@@ -218,6 +168,7 @@ def _show(progress: Progress, tails: dict[str, list[str]], name: str, entry: Ent
 
 
 def _take(
+    fleet: Fleet,
     store: Store,
     project: Project,
     release_id: int,
@@ -234,5 +185,8 @@ def _take(
             f" '{step}': {end.get('reason', '')}\n{last}"
         )
     repository = images.repository(platform)
-    image = Image(platform, repository, project.release.tag, end["digest"], int(end["size"]))
+    image = Image(platform, repository, project.release.tag, str(end["digest"]), int(end["size"]))
+    with registry_check.client(registry.load(fleet), "reader") as client:
+        if client.head(repository, image.digest) is None:
+            raise EvcError(f"{node.name} says it pushed {image.digest}; the registry has no such")
     releases.record_image(store, release_id, image, node.name)

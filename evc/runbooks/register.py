@@ -106,6 +106,8 @@ def _install(fleet: Fleet, ways: Sequence[Registration], adopt: bool, progress: 
         nodes = [way.node for way in ways if way.node.local is local]
         if not nodes:
             continue
+        if local:
+            Path(plays.home(fleet, nodes[0])).mkdir(mode=0o700, parents=True, exist_ok=True)
         each = trust.each(fleet, nodes)
         results = plays.play(
             fleet, playbook, nodes, shared, each, as_login=not local, on_task=progress.node

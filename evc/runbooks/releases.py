@@ -33,6 +33,12 @@ class Built:
     project: ProjectConfig
     images: Mapping[str, Image]
 
+    def url(self, address: str) -> str:
+        """Where people reach the model on a node, or '' for one without a port."""
+        serve = self.project.serve
+        host = address if serve.listen == "0.0.0.0" else serve.listen
+        return f"http://{host}:{serve.port}" if serve.port else ""
+
 
 def find(store: Store, release: Release) -> Built | None:
     """A release of exactly this content, or None."""

@@ -41,7 +41,11 @@ def converge(
     planned = prepare(fleet, store, built, nodes, progress)
     outcomes = {**planned.outcomes, **apply(fleet, planned, progress)}
     seconds = time.monotonic() - began
-    outcomes = {name: replace(one, seconds=seconds) for name, one in outcomes.items()}
+    urls = {node.name: built.url(node.address) for node in nodes}
+    outcomes = {
+        name: replace(one, seconds=seconds, url=urls[name] if one.well else "")
+        for name, one in outcomes.items()
+    }
     again = [planned.nodes[name] for name in planned.unknown if outcomes[name].well]
     if again:
         outcomes = merged([outcomes, converge(fleet, store, built, again, progress)])
@@ -197,6 +201,9 @@ _DOING = {
     "stop-old": "starting",
     "start": "waiting for health",
     "healthy": "healthy",
+    "commit": "making it permanent",
+    "promote": "making it permanent",
+    "retire": "making it permanent",
     "done": "serving",
     "reverted": "reverted",
 }

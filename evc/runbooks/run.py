@@ -12,7 +12,7 @@ from evc.pure.config import Machine, ProjectConfig, Step
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.outcomes import NodeOutcome, Outcome, merged
-from evc.runbooks import assignments, audit, register, registry, rollout
+from evc.runbooks import assignments, audit, projects, register, registry, rollout
 from evc.runbooks import build as builds
 from evc.runbooks import nodes as inventory
 from evc.runbooks.progress import Progress
@@ -34,7 +34,7 @@ def run(
 
     Raises BadInput before anything is contacted; a dead node is an outcome, not an error.
     """
-    config = builds.read_config(folder)
+    config = projects.read_config(folder)
     steps = {step.activation for step in fleet.config().autorun}
     known = _known_steps(steps, progress)
     wanted = selector if selector is not None else _groups(config)
@@ -119,7 +119,8 @@ def _register(
     if not new:
         return {}
     progress.say(f"registering {', '.join(sorted(new))}")
-    return register.register(fleet, store, list(new.values()), progress)
+    with fleet.lock("nodes"):
+        return register.register(fleet, store, list(new.values()), progress)
 
 
 def _build(
@@ -132,7 +133,7 @@ def _build(
     steps: set[Step],
     progress: Progress,
 ) -> tuple[Built, list[str]]:
-    project = builds.read(fleet, folder, source, commit)
+    project = projects.read(fleet, folder, source, commit)
     platforms = {images.platform(node.architecture) for node in nodes if node.architecture}
     if not platforms:
         raise BadInput("none of the nodes told its architecture", "`evc doctor` says what is wrong")

@@ -43,6 +43,7 @@ def _node(store: Store, node: Node, answer: Answer) -> dict[str, Any]:
 
 def _model(store: Store, node: Node, one: Container) -> dict[str, Any]:
     version = one.release.partition("+")[0]
+    built = releases.labelled(store, one.model, one.release)
     well = one.running and one.health in ("", "healthy")
     return {
         "model": one.model,
@@ -50,18 +51,8 @@ def _model(store: Store, node: Node, one: Container) -> dict[str, Any]:
         "release": one.release,
         "digest": one.digest,
         "state": "serving" if well else "failed",
-        "url": _url(store, node, one),
+        "url": built.url(node.address) if built else "",
     }
-
-
-def _url(store: Store, node: Node, one: Container) -> str:
-    """Where people reach the model, from the config its release was built with."""
-    found = releases.labelled(store, one.model, one.release)
-    if found is None or not found.project.serve.port:
-        return ""
-    serve = found.project.serve
-    host = node.address if serve.listen == "0.0.0.0" else serve.listen
-    return f"http://{host}:{serve.port}"
 
 
 def _deployment(row: dict[str, Any]) -> dict[str, Any]:

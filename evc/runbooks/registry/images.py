@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evc.doors import archives, store
 from evc.doors import docker as engine
 from evc.doors import fleet as fleets
-from evc.doors import store
 from evc.doors.docker import Say
 from evc.doors.fleet import Fleet
 from evc.doors.registry import Missing, RegistryClient
 from evc.pure import references
 from evc.pure.errors import BadInput, EvcError
+from evc.pure.layout import ARCHIVES
 from evc.pure.references import Reference
 from evc.runbooks.registry.check import client, docker_login
 from evc.runbooks.registry.containers import refused
 from evc.runbooks.registry.files import Registry
 
-ARCHIVES = (".tar", ".tar.gz", ".tgz")
 LOADED = "Loaded image: "
 
 
@@ -89,6 +89,7 @@ def _load(archive: Path, say: Say) -> str:
     api: Any = engine.connect().api
     if not archive.is_file():
         raise BadInput(f"{archive} does not exist")
+    archives.inspect(archive)
     with archive.open("rb") as file, refused(f"{archive} cannot be loaded"):
         engine.follow(api.load_image(file), lines.append)
     names = [line.removeprefix(LOADED) for line in lines if line.startswith(LOADED)]

@@ -40,7 +40,7 @@ def test_what_changes_least_comes_first() -> None:
         )
     )
     steps = ["ffmpeg libgl1", "pip install -r", "COPY weights/", "fetch_weights.py mtcnn==1.0.0",
-             "COPY code/", "USER"]  # fmt: skip
+             "COPY code/", "\nUSER"]  # fmt: skip
     places = [found.index(step) for step in steps]
     assert places == sorted(places)
     assert f"a/b.npy={ZERO}" in found

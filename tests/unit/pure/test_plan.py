@@ -60,7 +60,7 @@ def test_what_a_registered_node_lacks_is_repaired(changed: dict[str, Any], kind:
         ([], "not there"),
         ([container(model="other")], "not there"),
         ([container(image=f"r/m@{OTHER}", release="0.9+0")], "0.9+0 serves"),
-        ([container(spec="s0")], "1.0+1 serves"),
+        ([container(spec="s0")], "its settings changed"),
         ([container(running=False)], "stopped"),
         ([container(restart="no")], "would not come back with the engine"),
         ([container(swapping=True)], "a swap was interrupted"),

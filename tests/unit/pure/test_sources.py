@@ -47,14 +47,16 @@ def test_urls_with_and_without_a_ref(url: str, ref: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "-x", "--upload-pack=touch x", "-oProxyCommand=x", "a\0b", "a\nb", "\x1b[2J", "x" * 4097,
+        "", "-x", "--upload-pack=touch x", "-oProxyCommand=x", "a\0b", "a\nb", "\x1b[2J",
+        "x" * 4097,
         "ext::sh -c touch% x", "fd::17", "transport-helper::address", "EXT::x",
         "file:///etc", "file:/etc", "http://h/a", "git://h/a", "ftp://h/a", "HTTPS://h/a",
         "git+ssh://h/a", "://h/a", "C:\\model", "host:path", "::", "user@:a", "@h:a", "-u@h:a",
         "https://", "https://h", "https://h/", "https:///a", "https://h:0/a", "https://h:x/a",
         "https://h:/a", "https://h:65536/a", "https://-oProxyCommand=x/a", "ssh://-oX/a",
         "ssh://%2DoProxyCommand=x/a", "ssh://u;id@h/a", "ssh://-l@h/a", "ssh://u:pw@h/a",
-        "git@-oProxyCommand=x:a", "git@h:-x", "git@h:a;id", "git@h:$(id)", "git@h:`id`", "git@h:a b",
+        "git@-oProxyCommand=x:a", "git@h:-x", "git@h:a;id", "git@h:$(id)", "git@h:`id`",
+        "git@h:a b",
         f"{HOST}/a?token=x", f"{HOST}/a%0aHost:x", f"{HOST}/a%00", f"{HOST}/a b", f"{HOST}/a'b",
         f"{HOST}/-x", f"{HOST}/a|b", f"{HOST}/a\\b", "https://h_x/a", "https://[h]x/a",
         "https://[fe80::1%25eth0]/a",
@@ -85,7 +87,8 @@ def test_a_machines_own_metadata_is_no_project(host: str, url: str) -> None:
 @pytest.mark.parametrize(
     "ref",
     [
-        "", "-x", "--help", "--upload-pack=x", "a..b", ";id", "a b", "@{", "a@{1}", "@", "a^", "a~1",
+        "", "-x", "--help", "--upload-pack=x", "a..b", ";id", "a b", "@{", "a@{1}", "@", "a^",
+        "a~1",
         "a:b", "+a", "a*", "a?", "[a]", "a\\b", "a.", "a.lock", ".a", "a/.b", "a//b", "/a", "a/",
         "a" * 201, "$(id)", "`id`", "a#b",
     ],
