@@ -202,7 +202,7 @@ def test_dockers_own_health_check_counts(home: Home, tiny: Tiny) -> None:
     assert "failed at 'test'" in done.stderr and "Docker's health check says" in done.stderr
 
 
-def test_doctor_finds_and_repairs(home: Home) -> None:
+def test_doctor_finds_and_repairs(home: Home, first: Any) -> None:
     home.evc("doctor")
     home.on("edge02", "rm", "/var/lib/evc/docker/config.json")
     home.on("edge01", "sh", "-c", "echo broken > /var/lib/evc/evc_node.pyz")
