@@ -33,8 +33,8 @@ setup: .venv/made
 .venv/made: requirements.lock pyproject.toml
 	@PYTHON="$$(.ci/python)" && rm -rf .venv && "$$PYTHON" -m venv .venv
 	@echo "installing EVC's packages into .venv"
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # The lock file, anew, from what pyproject.toml asks for.

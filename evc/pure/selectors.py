@@ -41,14 +41,27 @@ class Selectable:
 
 def select(text: str, nodes: Sequence[Selectable]) -> list[str]:
     """The names of `nodes` that `text` selects, in their order; raises BadInput."""
+    text = check(text)
+    test = _condition(text, nodes) if _is_condition(text) else _names(text, nodes)
+    return [node.name for node in nodes if test(node)]
+
+
+def check(text: str) -> str:
+    """A selector without needless spaces; raises BadInput for what is none on any fleet."""
     if not text.strip():
         raise BadInput("an empty selector selects nothing", "say --on all, a group, or names")
-    if len(text) > MAX_LENGTH or any(ord(letter) < 32 for letter in text):
+    if len(text) > MAX_LENGTH or not text.replace("\t", " ").isprintable():
         raise BadInput("the selector is too long or holds control characters")
     text = re.sub(r"\s*,\s*", ",", text.strip())
-    is_condition = re.search(r"[\s=<>!()]", text)
-    test = _condition(text, nodes) if is_condition else _names(text, nodes)
-    return [node.name for node in nodes if test(node)]
+    if _is_condition(text):
+        _parsed(text)
+    elif not all(text.split(",")):
+        raise BadInput("the selector has a ',' with no name beside it")
+    return text
+
+
+def _is_condition(text: str) -> bool:
+    return re.search(r"[\s=<>!()]", text) is not None
 
 
 def _names(text: str, nodes: Sequence[Selectable]) -> Test:
@@ -76,14 +89,20 @@ def _unknown(word: str, nodes: Sequence[Selectable]) -> BadInput:
 
 
 def _condition(text: str, nodes: Sequence[Selectable]) -> Test:
+    test, words = _parsed(text)
+    for word in words:
+        if not _known(word, nodes):
+            raise _unknown(word, nodes)
+    return test
+
+
+def _parsed(text: str) -> tuple[Test, list[str]]:
+    """A condition, and the words in it that stand alone."""
     tokens = _Tokens(_split(text))
     test = _expression(tokens)
     if tokens.next is not None:
         raise BadInput(f"selector: {tokens.next[:80]!r} is not understood there")
-    for word in tokens.bare:
-        if not _known(word, nodes):
-            raise _unknown(word, nodes)
-    return test
+    return test, tokens.bare
 
 
 def _known(word: str, nodes: Iterable[Selectable]) -> bool:

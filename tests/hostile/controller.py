@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from evc.pure.images import Release
 from evc.runbooks import releases
 from evc.runbooks.init import init
 
+ROOT = Path(__file__).parent.parent.parent
 CONFIG = "model_name: eye\nversion: 1.10\nserve: {command: [sleep]}\n"
 
 
@@ -73,6 +76,18 @@ class Controller:
         finally:
             sys.argv = before
         raise AssertionError("main() ends the program")
+
+    def program(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `evc` as a program of its own, without a terminal."""
+        command = [sys.executable, "-m", "evc", "-C", str(self.fleet.root), *words]
+        return subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def nodes(self) -> list[str]:
         with store.opened(self.fleet.database, share() / "db") as opened:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from tests.hostile.controller import CONFIG, Controller, settled
 TEMPLATES = ["{{ lookup('pipe','touch RAN') }}", "{% set x = lookup('pipe','touch RAN') %}",
              "{# x #}", "a{{x}}b"]  # fmt: skip
 KEYS = ["ansible_connection: local", "ansible_ssh_common_args: -o ProxyCommand=touch",
-        "ansible_host: h", "ansible_python_interpreter: /bin/x", "evc_order_file: /etc/shadow"]  # fmt: skip
+        "ansible_host: h", "ansible_python_interpreter: /bin/x",
+        "evc_order_file: /etc/shadow"]  # fmt: skip
 FIELDS = ["name", "ip", "user", "port", "hw", "os", "gpu", "app"]
 PLAYBOOK = """
 - name: Echo
@@ -95,8 +95,7 @@ def test_a_template_as_an_argument_is_refused(controller: Controller, words: str
 
 def test_the_program_itself_refuses_them(controller: Controller) -> None:
     controller.fleet.config_file.write_text(f"builder: [{machine('hw', TEMPLATES[0])}]")
-    command = [sys.executable, "-m", "evc", "-C", str(controller.fleet.root), "run", "project"]
-    done = subprocess.run([*command, "--on", "all"], capture_output=True, text=True, check=False)
+    done = controller.program("run", "project", "--on", "all")
     assert (done.returncode, done.stdout) == (2, "")
     assert "builder.0.hw: " in done.stderr and "holds a template" in done.stderr
 

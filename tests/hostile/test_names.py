@@ -20,8 +20,9 @@ from evc.runbooks import host_keys, nodes
 from evc.runbooks.host_keys import Registration
 from tests.hostile.controller import CONFIG, Controller, settled
 
-ADDRESSES = ["-oProxyCommand=touch x", "-l", "`touch x`", "$(touch x)", "h;touch x", "h touch", "h\n",
-             "h\0", "user@h", "[::1]", "a:b", "fe80::1%lo", "h#x", "h'", "호스트", "x" * 254]  # fmt: skip
+ADDRESSES = ["-oProxyCommand=touch x", "-l", "`touch x`", "$(touch x)", "h;touch x", "h touch",
+             "h\n", "h\0", "user@h", "[::1]", "a:b", "fe80::1%lo", "h#x", "h'", "호스트",
+             "x" * 254]  # fmt: skip
 USERS = ["-lroot", "root\x07", "root\n", "a b", "a;id", "$(id)", "root@h", "{{ x }}", "x" * 33]
 PORTS = ["0", "65536", "22 ", " 22", "+22", "-22", "2_2", "0x16", "22;id", "٢٢", "1" * 40]
 
