@@ -80,8 +80,10 @@ def main() -> Any:
 
 def _report(error: Exception) -> int:
     from evc.pure.errors import EvcError  # kept out of the start of `evc --help`
+    from evc.pure.names import printable
 
     if not isinstance(error, EvcError):
         raise error
-    click.echo(f"evc: {error}", err=True)
+    for line in f"evc: {error}".splitlines():
+        click.echo(printable(line), err=True)
     return int(error.code)

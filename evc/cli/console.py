@@ -13,6 +13,7 @@ import click
 
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
+from evc.pure.names import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,11 +61,6 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: 
         table.add_row(*[printable(str(cell)) for cell in row])
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(table)
-
-
-def printable(text: str) -> str:
-    """`text` without what a terminal would obey: nodes and registries write some of it."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
 def local_time(epoch: float) -> str:

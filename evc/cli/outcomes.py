@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evc.cli import console
+from evc.pure.names import printable
 from evc.pure.outcomes import NodeOutcome, Outcome
 
 _SAID = {
@@ -36,6 +37,6 @@ def _row(name: str, one: NodeOutcome) -> tuple[str, str, str, str]:
 
 def _show_problem(name: str, one: NodeOutcome) -> None:
     if one.reason:
-        console.say(f"{name}: {console.printable(one.reason)}")
+        console.say(f"{name}: {printable(one.reason)}")
     for line in one.logs.splitlines()[-20:]:
-        console.say(f"{name} | {console.printable(line)}")
+        console.say(f"{name} | {printable(line)}")

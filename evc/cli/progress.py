@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import click
 
-from evc.cli.console import printable
+from evc.pure.names import printable
 from evc.runbooks.progress import Progress
 
 BAR_CELLS = 20

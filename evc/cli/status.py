@@ -9,6 +9,7 @@ import click
 from evc.cli import console
 from evc.doors import store
 from evc.doors.fleet import share
+from evc.pure.names import printable
 from evc.runbooks import nodes as inventory
 from evc.runbooks.status import status
 
@@ -38,7 +39,7 @@ def command(folder: str | None, selector: str | None, output: str) -> Any:
     console.show_table(columns, rows, "No nodes yet: evc node add NAME ADDRESS")
     for node in document["nodes"]:
         if node["reason"]:
-            console.say(f"{node['name']}: {console.printable(node['reason'])}")
+            console.say(f"{node['name']}: {printable(node['reason'])}")
     return 0
 
 

@@ -94,6 +94,13 @@ def safe_text(value: str) -> str:
     return value
 
 
+def printable(text: str) -> str:
+    """One line without what a terminal would obey: nodes and registries write some of it."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
 NodeName = Annotated[str, AfterValidator(node_name)]
 GroupName = Annotated[str, AfterValidator(group_name)]
 ModelName = Annotated[str, AfterValidator(model_name)]

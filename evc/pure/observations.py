@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evc.pure.errors import EvcError
+from evc.pure.names import printable
 
 MAX_CHARACTERS = 1_000_000
 Short = Annotated[str, Field(max_length=300)]
@@ -91,7 +92,7 @@ def read(text: str) -> Observation:
         return Observation.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])[:100]
+        where = printable(".".join(str(part) for part in first["loc"])[:100])
         raise EvcError(
             f"the node's answer is not a probe's: {where}: {first['msg'][:100]}"
         ) from None

@@ -16,8 +16,11 @@ from evc.doors import store as stores
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure.errors import BadInput
-from evc.runbooks import lab_inventory, lab_logins, lab_nodes, lab_spec
 from evc.runbooks.init import init
+from evc.runbooks.lab import inventory as lab_inventory
+from evc.runbooks.lab import logins as lab_logins
+from evc.runbooks.lab import nodes as lab_nodes
+from evc.runbooks.lab import spec as lab_spec
 from evc.runbooks.lab.network import LabNetwork
 from evc.runbooks.lab.spec import LabSpec
 
