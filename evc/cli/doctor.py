@@ -14,6 +14,7 @@ from evc.pure.errors import BadInput, Exit
 from evc.runbooks import doctor
 from evc.runbooks import nodes as inventory
 from evc.runbooks.doctor import Finding
+from evc.runbooks.progress import Progress
 
 
 @click.command()
@@ -28,25 +29,29 @@ def command(folder: str | None, fix: bool, selector: str | None, output: str) ->
     Example:
       evc doctor --fix
     """
-    with progress.shown() as shown:
-        if fix:
-            doctor.fix_controller(shown)
-        found = doctor.controller()
-        try:
-            fleet = console.fleet(folder)
-        except BadInput as error:
-            found.append(Finding("fleet", error.message, "warning", error.remedy))
-        else:
-            with store.opened(fleet.database, fleets.share() / "db") as opened:
-                chosen = (
-                    inventory.everyone(opened)
-                    if selector is None
-                    else inventory.selected(opened, selector)
-                )
+    try:
+        fleet = console.fleet(folder)
+    except BadInput as error:
+        if selector is not None:
+            raise
+        finding = Finding("fleet", error.message, "warning", error.remedy)
+        with progress.shown() as shown:
+            found = [*_controller(fix, shown), finding]
+    else:
+        with store.opened(fleet.database, fleets.share() / "db") as opened:
+            chosen = inventory.chosen(opened, selector)
+            with progress.shown() as shown:
+                found = _controller(fix, shown)
                 found += doctor.fleet_folder(fleet, opened, shown)
                 found += doctor.nodes(fleet, opened, chosen, fix, shown)
     _show(found, output)
     return int(Exit.FAILED if any(one.level == "problem" for one in found) else Exit.DONE)
+
+
+def _controller(fix: bool, shown: Progress) -> list[Finding]:
+    if fix:
+        doctor.fix_controller(shown)
+    return doctor.controller()
 
 
 def _show(found: list[Finding], output: str) -> None:

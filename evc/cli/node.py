@@ -11,7 +11,6 @@ import click
 from evc.cli import console, outcomes, progress, sudo
 from evc.doors import store
 from evc.doors.fleet import Fleet, read_private, share
-from evc.doors.store import Store
 from evc.pure import names
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
@@ -105,7 +104,7 @@ def _checked(given: dict[str, Any]) -> Node:
             builder=given["local"] or "builder" in given["roles"],
             edge=not given["local"] and ("edge" in given["roles"] or not given["roles"]),
             local=given["local"],
-            groups=tuple(names.node_name(group) for group in given["groups"]),
+            groups=tuple(names.group_name(group) for group in given["groups"]),
             labels=dict(_label(text) for text in given["labels"]),
         )
     except ValueError as error:
@@ -132,7 +131,7 @@ def list_nodes(folder: str | None, selector: str | None, output: str) -> Any:
     """
     _, opening = _open(folder)
     with opening as opened:
-        nodes = _chosen(opened, selector)
+        nodes = inventory.chosen(opened, selector)
     if output == "json":
         console.show_json([_document(node) for node in nodes])
         return 0
@@ -214,11 +213,6 @@ def remove(
         outcome = Outcome(done)
         audit.record(opened, f"node remove {wanted}", done, outcome.word)
     return outcomes.show(outcome, output)
-
-
-def _chosen(opened: Store, selector: str | None) -> list[Node]:
-    everyone = inventory.everyone(opened)
-    return everyone if selector is None else inventory.selected(opened, selector)
 
 
 def _place(node: Node) -> str:

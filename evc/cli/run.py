@@ -12,7 +12,7 @@ from evc.cli import console, outcomes, progress
 from evc.doors import git, store
 from evc.doors.fleet import share
 from evc.pure import sources
-from evc.runbooks.run import run
+from evc.runbooks.run import check_selector, run
 
 
 @click.command()
@@ -37,6 +37,7 @@ def command(folder: str | None, project: str, selector: str | None, output: str)
         store.opened(fleet.database, share() / "db") as opened,
         progress.shown() as shown,
     ):
+        check_selector(opened, selector)
         if source.url:
             shown.say(f"fetching {source.url}")
             path = Path(temporary) / "project"

@@ -27,9 +27,7 @@ def command(folder: str | None, selector: str | None, output: str) -> Any:
     """
     fleet = console.fleet(folder)
     with store.opened(fleet.database, share() / "db") as opened:
-        chosen = (
-            inventory.everyone(opened) if selector is None else inventory.selected(opened, selector)
-        )
+        chosen = inventory.chosen(opened, selector)
         document = status(fleet, opened, chosen)
     if output == "json":
         console.show_json(document)

@@ -98,9 +98,12 @@ class Fleet:
 def find(start: Path | None = None) -> Fleet:
     """The fleet folder at or above `start` (else EVC_HOME, else here); raises BadInput."""
     begin = (start or Path(os.environ.get("EVC_HOME") or Path.cwd())).absolute()
-    for folder in (begin, *begin.parents):
-        if (folder / CONFIG).is_file():
-            return Fleet(folder)
+    try:
+        for folder in (begin, *begin.parents):
+            if (folder / CONFIG).is_file():
+                return Fleet(folder)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"no folder can be called {str(begin)[:80]!r}: {error.args[-1]}") from None
     raise BadInput(
         f"no {CONFIG} in {begin} or above it", "make a fleet folder with `evc init DIR`, or -C DIR"
     )

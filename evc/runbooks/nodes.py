@@ -36,6 +36,11 @@ def selected(store: Store, selector: str) -> list[Node]:
     return [node for node in nodes if node.name in names]
 
 
+def chosen(store: Store, selector: str | None) -> list[Node]:
+    """Everyone when nothing was said, else whom `selector` means: for commands that only look."""
+    return everyone(store) if selector is None else selected(store, selector)
+
+
 def insert(store: Store, node: Node) -> None:
     """Add a node that is not there yet; raises BadInput when its name or address is taken."""
     if not node.address and not node.local:
@@ -45,8 +50,11 @@ def insert(store: Store, node: Node) -> None:
             raise BadInput(f"there is a node {node.name} already", f"evc node show {node.name}")
         if node.address and (other.address, other.port) == (node.address, node.port):
             raise BadInput(f"{node.address}:{node.port} is the node {other.name} already")
-        if node.name in other.groups or other.name in node.groups:
-            raise BadInput(f"{node.name} is the name of a group, or a group that of a node")
+    nodes = [*everyone(store), node]
+    taken = {one.name for one in nodes} & {group for one in nodes for group in one.groups}
+    if taken:
+        both = ", ".join(sorted(taken))
+        raise BadInput(f"{both} would be the name of a group and of a node", "choose another name")
     with store.transaction():
         row = store.write(
             "INSERT INTO node (name, address, port, login_user, login_key, sudo_file, is_builder,"

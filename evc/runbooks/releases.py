@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from evc.doors.store import Row, Store
+from evc.pure import names
 from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput
 from evc.pure.images import Release
@@ -77,6 +78,9 @@ def everything(store: Store, model: str | None = None) -> list[Row]:
 
 def newest(store: Store, model: str, version: str | None = None) -> Built:
     """The release built last of MODEL or MODEL:VERSION; raises BadInput when there is none."""
+    _checked(names.model_name, model)
+    if version is not None:
+        _checked(names.version, version.partition("+")[0])
     row = store.row(
         "SELECT * FROM release WHERE model = ? AND (? IS NULL OR version = ?"
         " OR version || '+' || substr(hash, 1, 12) = ?) ORDER BY built_at DESC, id DESC LIMIT 1",
@@ -86,6 +90,13 @@ def newest(store: Store, model: str, version: str | None = None) -> Built:
         wanted = f"{model}:{version}" if version else model
         raise BadInput(f"there is no release of {wanted}", "`evc model list` shows what there is")
     return _built(store, row)
+
+
+def _checked(check: Callable[[str], str], text: str) -> None:
+    try:
+        check(text)
+    except ValueError as error:
+        raise BadInput(str(error), "`evc model list` shows what there is") from None
 
 
 def record(store: Store, release: Release, project: ProjectConfig, source: str, commit: str) -> int:

@@ -55,6 +55,12 @@ def run(
     return outcome
 
 
+def check_selector(store: Store, selector: str | None) -> None:
+    """Raise BadInput for a selector that is wrong or selects nobody, before anything else."""
+    if selector is not None:
+        inventory.selected(store, selector)
+
+
 def deploy(fleet: Fleet, store: Store, built: Built, selector: str, progress: Progress) -> Outcome:
     """Bring the selected nodes to a release that is built already."""
     nodes = [node for node in inventory.selected(store, selector) if node.edge]

@@ -169,7 +169,7 @@ import resource, sys
 from pathlib import Path
 from evc.doors.archives import inspect
 from evc.pure.errors import BadInput
-resource.setrlimit(resource.RLIMIT_DATA, (120_000_000, 120_000_000))
+resource.setrlimit(resource.RLIMIT_DATA, (60_000_000, 60_000_000))
 try:
     inspect(Path(sys.argv[1]))
 except BadInput as error:
@@ -177,7 +177,7 @@ except BadInput as error:
 """
 
 
-def inspected_in_120_megabytes(path: Path) -> str:
+def inspected_in_60_megabytes(path: Path) -> str:
     """What a process with that little memory says of an archive, '' when nothing."""
     root = Path(__file__).parent.parent.parent
     command = [sys.executable, "-c", MEASURED, str(path)]
@@ -191,7 +191,7 @@ def test_a_bomb_in_headers_costs_neither_memory_nor_time(tmp_path: Path, name: s
     with gzip.open(path, "wb", compresslevel=1) as file:
         BOMBS[name](file)
     began = time.monotonic()
-    assert inspected_in_120_megabytes(path).startswith("refused:")
+    assert inspected_in_60_megabytes(path).startswith("refused:")
     assert time.monotonic() - began < 10
 
 
@@ -200,4 +200,4 @@ def test_memory_stays_flat_over_many_entries(tmp_path: Path) -> None:
     with gzip.open(path, "wb", compresslevel=1) as file:
         for _ in range(120):
             file.write(entry("same").tobuf() * 1000)
-    assert inspected_in_120_megabytes(path) == ""
+    assert inspected_in_60_megabytes(path) == ""

@@ -114,6 +114,11 @@ def test_a_refusal_repeats_no_credentials(text: str) -> None:
     assert "SENTINEL" not in str(caught.value)
 
 
+def test_a_helper_is_called_by_its_name() -> None:
+    with pytest.raises(BadInput, match="helpers run programs"):
+        sources.parse("ext::sh -c touch% x")
+
+
 @given(st.text(st.sampled_from("ahx1-@:/#.[]%;~ \n\0") | st.characters(), max_size=40))
 def test_any_text_is_a_source_or_bad_input(text: str) -> None:
     try:
