@@ -190,7 +190,7 @@ def test_what_is_no_image_is_refused(fleet: Fleet, tmp_path: Path) -> None:
     junk.write_bytes(b"junk")
     for words in (["a;b"], ["a:" + "t" * 129], ["a\n"], [str(tmp_path / "none.tar")]):
         evc(fleet, "import", *words, code=2)
-    evc(fleet, "import", str(junk), code=1)
+    evc(fleet, "import", str(junk), code=2)
     evc(fleet, "import", "evc-no-such-image:1", code=1)
 
 

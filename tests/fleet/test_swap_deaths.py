@@ -91,6 +91,7 @@ def test_death_leaves_exactly_one_serving(
     home.on(NODE, "kill", "-9", stopped)
     if victim == "engine":
         home.on(NODE, "pkill", "-9", "dockerd")
+        wait_until("the engine is back", lambda: _engine_answers(home))
     began = time.monotonic()
     wait_until("one release serves", lambda: _settled(home), BAR_SECONDS)
     assert time.monotonic() - began < BAR_SECONDS
@@ -100,6 +101,11 @@ def test_death_leaves_exactly_one_serving(
     wanted = orders["new" if committed else "old"]
     assert serving["Config"]["Image"] == wanted["image"]
     assert serving["HostConfig"]["RestartPolicy"]["Name"] == "always"
+
+
+def _engine_answers(home: Home) -> bool:
+    done = home.container(NODE).exec_run(["docker", "version"])
+    return bool(done.exit_code == 0)
 
 
 def _start_and_stop_at(home: Home, order: dict[str, Any], moment: str, step: str) -> str:
