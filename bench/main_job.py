@@ -57,7 +57,7 @@ def _ping(made: Home, folder: Path) -> object:
     inventory.write_text("\n".join(lines) + "\n")
     ansible = str(Path(sys.executable).with_name("ansible"))
     options = f"-o UserKnownHostsFile={made.fleet.known_hosts}"
-    command = [ansible, "all", "-i", str(inventory), "-m", "ping", "--ssh-common-args", options]
+    command = [ansible, "all", "-i", str(inventory), "-m", "ping", f"--ssh-common-args={options}"]
     return lambda: run(command, env={**os.environ, "HOME": str(folder)})
 
 

@@ -97,4 +97,4 @@ def _playbook(made: Home, folder: Path, name: str, hosts: dict[str, dict[str, ob
     options = f"-o UserKnownHostsFile={made.fleet.known_hosts}"
     command = [program, "-f", str(NODES), "-i", str(inventory_file), playbook]
     environment = {**os.environ, "HOME": str(folder), "ANSIBLE_PIPELINING": "True"}
-    run([*command, "--ssh-common-args", options], env=environment)
+    run([*command, f"--ssh-common-args={options}"], env=environment)
