@@ -81,12 +81,14 @@ def _deployed(made: Home) -> tuple[str, list[str]]:
     """The image that runs, and the same container as flags of `docker run`."""
     ids = made.on("edge01", "docker", "ps", "-q", "--filter", "label=evc.model").split()
     (found,) = json.loads(made.on("edge01", "docker", "inspect", *ids))
+    digest = found["Config"]["Labels"]["evc.digest"]
+    image = f"{registry.load(made.fleet).reader}/x86_64-model@{digest}"
     flags = [
         *("--init", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--user", "10001:10001"),
         *("--security-opt", "no-new-privileges", "--pids-limit", "512", "--memory", "512m"),
         *("--log-driver", "local", "-p", "8000:8000", "-e", "HOME=/tmp", "--name", "floor"),
     ]
-    return found["Config"]["Image"], [*flags, found["Config"]["Image"], *found["Config"]["Cmd"]]
+    return image, [*flags, image, *found["Config"]["Cmd"]]
 
 
 def _clean(made: Home, image: str) -> None:
@@ -94,7 +96,7 @@ def _clean(made: Home, image: str) -> None:
     for node in made.nodes("lab"):
         script = "docker ps -aq | xargs -r docker rm -f; docker image prune -af"
         made.on(node.name, "sh", "-c", script)
-        assert image not in made.on(node.name, "docker", "images", "--digests")
+        assert image.split("@")[1] not in made.on(node.name, "docker", "images", "--digests")
 
 
 def _floor(made: Home, image: str, config: list[str]) -> None:

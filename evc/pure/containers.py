@@ -24,13 +24,10 @@ ENVIRONMENT = {
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
-def config(
-    project: ProjectConfig, image: str, environment: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """The create request for `image`, published as the project says, without labels."""
+def config(project: ProjectConfig, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The create request, published as the project says, without image and labels."""
     serve = project.serve
     request: dict[str, Any] = {
-        "Image": image,
         "Env": [
             f"{name}={value}" for name, value in {**ENVIRONMENT, **(environment or {})}.items()
         ],
@@ -88,8 +85,8 @@ def health(serve: Serve) -> dict[str, Any]:
 
 
 def spec(request: dict[str, Any], check: dict[str, Any], digest: str) -> str:
-    """A hash of what runs and how, the registry's address left out: it is not part of a release."""
-    value = {"request": {**request, "Image": digest}, "health": check}
+    """A hash of what runs and how; the registry's address has no part in it."""
+    value = {"request": request, "image": digest, "health": check}
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -34,7 +34,7 @@ EXCLUDED = (
     ".ruff_cache",
     "node_modules",
     ".dockerignore",
-    CONFIG,
+    CONFIG,  # the last: it goes into the release's hash and not into the image
 )
 
 

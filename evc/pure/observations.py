@@ -53,7 +53,7 @@ class Container(_Answer):
     model: Short
     release: Short
     spec: Short
-    image: Short
+    digest: Short
     container: Short
     running: bool
     health: Short = ""
@@ -61,10 +61,6 @@ class Container(_Answer):
     started_at: Short = ""
     restarts: Count = 0
     swapping: bool = False
-
-    @property
-    def digest(self) -> str:
-        return self.image.partition("@")[2]
 
 
 class Observation(_Answer):
@@ -82,6 +78,7 @@ class Observation(_Answer):
     engine_problem: Annotated[str, Field(max_length=2000)] = ""
     models: Annotated[list[Container], Field(max_length=500)] = []
     images: Annotated[dict[Short, bool], Field(max_length=1000)] = {}
+    reaches: Annotated[dict[Short, bool], Field(max_length=10)] = {}
 
 
 def read(text: str) -> Observation:

@@ -24,18 +24,25 @@ class Trust:
 
 
 @dataclass(frozen=True)
+class ImageRef:
+    """An image in the fleet's registry, whatever address that has."""
+
+    repository: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Wish:
     """One model's release on one node, down to the container."""
 
     model: str
     release: str
-    digest: str
-    image: str
+    image: ImageRef
     architecture: str
     spec: str
     request: dict[str, Any]
     health: dict[str, Any]
-    previous_image: str = ""
+    previous: ImageRef | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def _repairs(seen: Observation, trust: Trust) -> list[Action]:
 
 def _converge(seen: Observation, wish: Wish) -> list[Action]:
     actions = []
-    if wish.previous_image and not seen.images.get(wish.previous_image, False):
+    if wish.previous and not seen.images.get(wish.previous.digest, False):
         actions.append(Action("pull", "the previous release's image is gone", wish))
     reason = _difference([found for found in seen.models if found.model == wish.model], wish)
     if reason:
@@ -95,13 +102,13 @@ def _converge(seen: Observation, wish: Wish) -> list[Action]:
 
 def _difference(found: list[Container], wish: Wish) -> str:
     """Why the containers of a model are not what is wished, or ''."""
-    right = [one for one in found if one.digest == wish.digest and one.spec == wish.spec]
+    right = [one for one in found if one.digest == wish.image.digest and one.spec == wish.spec]
     if any(one.swapping for one in found):
         return "a swap was interrupted"
     if not found:
         return "not there"
     if not right:
-        same = found[0].digest == wish.digest
+        same = found[0].digest == wish.image.digest
         return "its settings changed" if same else f"{found[0].release} serves"
     if len(found) > 1:
         return "more than one container of it"

@@ -74,7 +74,7 @@ def _build_on(
     progress: Progress,
 ) -> None:
     nodes = {node.name: node for node in builders.values()}
-    left_out = projects.left_out(project.folder, layout.EXCLUDED)
+    left_out = projects.left_out(project.folder, layout.EXCLUDED[:-1])
     if left_out:
         progress.say(f"not in the image: {', '.join(left_out)}")
     parts = layout.parts(project.config, project.files)
@@ -140,7 +140,7 @@ def _order(fleet: Fleet, project: Project, platform: str, parts: list[str]) -> d
         },
         "test": {
             "command": config.tests.command,
-            "config": containers.unpublished(containers.config(config, tag)),
+            "config": containers.unpublished(containers.config(config)),
             "health": containers.health(config.serve),
         },
     }

@@ -26,12 +26,24 @@ Answer = Observation | Silent
 
 
 def probe(
-    fleet: Fleet, nodes: Sequence[Node], images: Mapping[str, Sequence[str]] | None = None
+    fleet: Fleet,
+    nodes: Sequence[Node],
+    images: Mapping[str, Sequence[str]] | None = None,
+    registries: Sequence[str] = (),
 ) -> dict[str, Answer]:
-    """Each node's answer; `images` are those to look for, by node."""
+    """Each node's answer; `images` are the digests to look for, by node.
+
+    `registries` are the places (HOST:PORT) that the nodes try to reach.
+    """
     if not nodes:
         return {}
-    orders = {node.name: {"images": list((images or {}).get(node.name, []))} for node in nodes}
+    orders = {
+        node.name: {
+            "images": list((images or {}).get(node.name, [])),
+            "registries": list(registries),
+        }
+        for node in nodes
+    }
     results = plays.play(fleet, "probe", nodes, orders=orders)
     return {name: _answer(result) for name, result in results.items()}
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import containers, images, plan
+from evc.pure import plan
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, merged
 from evc.pure.plan import NodePlan, Wish
-from evc.runbooks import assignments, plays, registry, releases, repair, trust
+from evc.runbooks import assignments, plays, registry, repair, trust, wishes
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
@@ -24,13 +27,15 @@ from evc.runbooks.releases import Built
 class Planned:
     """What to do on each node, and why nothing can be done on the others.
 
-    `unknown` are the nodes that cannot tell more before EVC's program is back on them.
+    `unknown` are the nodes that cannot tell more before EVC's program is back on them, `cut_off`
+    those that do not reach the registry and pull through EVC's own SSH connection.
     """
 
     nodes: Mapping[str, Node]
     plans: Mapping[str, NodePlan]
     outcomes: Mapping[str, NodeOutcome]
     unknown: tuple[str, ...] = ()
+    cut_off: tuple[str, ...] = ()
 
 
 def converge(
@@ -57,72 +62,27 @@ def prepare(
     fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node], progress: Progress
 ) -> Planned:
     """Probe the nodes and plan; changes nothing."""
-    wishes, outcomes = _wishes(fleet, store, built, nodes)
+    found, problems = wishes.wishes(fleet, store, built, nodes)
+    outcomes = {name: NodeOutcome(*problem) for name, problem in problems.items()}
     progress.say(f"asking {len(nodes)} node{'s' if len(nodes) != 1 else ''} what is there")
-    looked = {name: [wish.previous_image] for name, wish in wishes.items() if wish.previous_image}
-    asked = [node for node in nodes if node.name in wishes]
-    answers = probe(fleet, asked, looked)
-    plans, unknown = {}, []
+    looked = {name: [wish.previous.digest] for name, wish in found.items() if wish.previous}
+    asked = [node for node in nodes if node.name in found]
+    reader = registry.load(fleet).reader
+    answers = probe(fleet, asked, looked, [reader])
+    plans, unknown, cut_off = {}, [], []
     for node in asked:
         answer = answers[node.name]
         if isinstance(answer, Observation):
-            plans[node.name] = plan.plan(answer, trust.expected(fleet, node), [wishes[node.name]])
+            plans[node.name] = plan.plan(answer, trust.expected(fleet, node), [found[node.name]])
+            cut_off += [] if answer.reaches.get(reader, True) else [node.name]
         elif answer.reachable:
             unknown.append(node.name)
             plans[node.name] = NodePlan((plan.Action("program", answer.reason),))
         else:
             outcomes[node.name] = NodeOutcome("pending", reason=answer.reason)
-    return Planned({node.name: node for node in nodes}, plans, outcomes, tuple(unknown))
-
-
-def _wishes(
-    fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node]
-) -> tuple[dict[str, Wish], dict[str, NodeOutcome]]:
-    wishes, outcomes = {}, {}
-    for node in nodes:
-        if not node.registered:
-            outcomes[node.name] = NodeOutcome("pending", reason="not registered yet")
-        elif images.platform(node.architecture) not in built.images:
-            platform = images.platform(node.architecture)
-            reason = f"{built.release.label} has no image for {platform}: build it first"
-            outcomes[node.name] = NodeOutcome("failed", reason=reason)
-        else:
-            wishes[node.name] = _wish(fleet, store, built, node)
-    return wishes, outcomes
-
-
-def _wish(fleet: Fleet, store: Store, built: Built, node: Node) -> Wish:
-    platform = images.platform(node.architecture)
-    image, reader = built.images[platform], registry.load(fleet).reader
-    name = f"{reader}/{image.repository}@{image.digest}"
-    about = {"EVC_MODEL": built.release.model, "EVC_RELEASE": built.release.label}
-    request = containers.config(built.project, name, {**about, "EVC_NODE": node.name})
-    check = containers.health(built.project.serve)
-    spec = containers.spec(request, check, image.digest)
-    labels = {
-        "evc.fleet": fleet.id,
-        "evc.model": built.release.model,
-        "evc.release": built.release.label,
-        "evc.spec": spec,
-    }
-    return Wish(
-        model=built.release.model,
-        release=built.release.label,
-        digest=image.digest,
-        image=name,
-        architecture=images.architecture(platform),
-        spec=spec,
-        request={**request, "Labels": labels},
-        health=check,
-        previous_image=_previous(store, built, node, platform, reader),
+    return Planned(
+        {node.name: node for node in nodes}, plans, outcomes, tuple(unknown), tuple(cut_off)
     )
-
-
-def _previous(store: Store, built: Built, node: Node, platform: str, reader: str) -> str:
-    """The image that a rollback of this node would need, or ''."""
-    release_id = assignments.previous(store, node, built)
-    image = releases.by_id(store, release_id).images.get(platform) if release_id else None
-    return f"{reader}/{image.repository}@{image.digest}" if image else ""
 
 
 def apply(fleet: Fleet, planned: Planned, progress: Progress) -> dict[str, NodeOutcome]:
@@ -160,7 +120,7 @@ def _jobs(
 ) -> dict[str, NodeOutcome]:
     """Give the nodes that need it their order, and follow what they do with it."""
     orders = {
-        name: _order(action.wish)
+        name: _order(fleet, action.wish)
         for name, one in planned.plans.items()
         for action in one.actions
         if action.kind == kind and action.wish and so_far.get(name, NodeOutcome("done")).well
@@ -171,22 +131,38 @@ def _jobs(
     nodes = {name: planned.nodes[name] for name in orders}
     for name in nodes:
         progress.node(name, "starting")
-    shared = {"evc_command": command}
-    started = plays.play(fleet, "run_model", list(nodes.values()), shared, orders=orders)
-    ends = follow(fleet, nodes, started, lambda name, entry: _show(progress, name, entry))
+    with _registry_lent(fleet, [nodes[name] for name in planned.cut_off if name in nodes]) as ports:
+        for name, port in ports.items():
+            orders[name]["registry"] = f"127.0.0.1:{port}"
+            progress.node(name, "pulling through SSH: it does not reach the registry")
+        shared = {"evc_command": command}
+        started = plays.play(fleet, "run_model", list(nodes.values()), shared, orders=orders)
+        ends = follow(fleet, nodes, started, lambda name, entry: _show(progress, name, entry))
     seconds = time.monotonic() - began
     return {name: _outcome(planned, name, end, seconds) for name, end in ends.items()}
 
 
-def _order(wish: Wish) -> dict[str, object]:
+def _registry_lent(
+    fleet: Fleet, nodes: Sequence[Node]
+) -> contextlib.AbstractContextManager[dict[str, int]]:
+    """The registry on the loopback of `nodes`: Docker trusts what is there without a CA."""
+    host, _, port = registry.load(fleet).reader.rpartition(":")
+    targets = [plays.target(fleet, node) for node in nodes]
+    return ssh.lent_ports(targets, host.strip("[]"), int(port))
+
+
+def _order(fleet: Fleet, wish: Wish) -> dict[str, Any]:
     """What the node's swap program is told; see `evc_node/swap.py`."""
-    job = f"{wish.digest.removeprefix('sha256:')[:12]}-{time.time_ns():x}"
+    job = f"{wish.image.digest.removeprefix('sha256:')[:12]}-{time.time_ns():x}"
+    reader = registry.load(fleet).reader
     return {
         "id": job,
         "model": wish.model,
         "release": wish.release,
-        "image": wish.image,
-        "previous_image": wish.previous_image,
+        "registry": reader,
+        "login": reader,
+        "image": asdict(wish.image),
+        "previous": asdict(wish.previous) if wish.previous else None,
         "architecture": wish.architecture,
         "container": {"name": f"evc-{wish.model}-{job}", "config": wish.request},
         "health": wish.health,

@@ -69,7 +69,8 @@ def test_status_is_what_the_nodes_say(home: Home, first: Any) -> None:
 def test_containers_are_hardened(home: Home, first: Any) -> None:
     (found,) = home.models("edge01", "face-detect")
     host, config = found["HostConfig"], found["Config"]
-    assert config["User"] == "10001:10001" and "@sha256:" in config["Image"]
+    assert config["User"] == "10001:10001"
+    assert config["Labels"]["evc.digest"] == home.json("model", "list")[0]["images"]["amd64"]
     assert host["ReadonlyRootfs"] and host["Init"] and host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges"] and not host["Privileged"]
     assert host["Memory"] == 512 * 1024**2 and host["PidsLimit"] == 512
@@ -180,6 +181,23 @@ def test_broken_release_leaves_the_old_one_serving(
     (after,) = home.models("edge03", "tiny")
     assert after["Id"] == before and after["State"]["Running"]
     assert after["HostConfig"]["RestartPolicy"]["Name"] == "always"
+
+
+def test_a_node_cut_off_from_the_registry_pulls_through_ssh(home: Home, tiny: Tiny) -> None:
+    """Everything the node sends but SSH's answers is dropped; it gets its image all the same."""
+    rules = (["-o", "lo"], ["-o", "docker0"], ["-p", "tcp", "--sport", "22"])
+    for rule in rules:
+        home.on("edge02", "iptables", "-A", "OUTPUT", *rule, "-j", "ACCEPT")
+    home.on("edge02", "iptables", "-A", "OUTPUT", "-j", "DROP")
+    try:
+        outcome = home.json("run", str(tiny("13")), "--on", "edge02")
+    finally:
+        home.on("edge02", "iptables", "-F", "OUTPUT")
+    assert outcome["nodes"]["edge02"]["outcome"] == "done"
+    (found,) = home.models("edge02", "tiny")
+    assert found["Config"]["Labels"]["evc.release"] == outcome["release"]
+    names = home.on("edge02", "docker", "image", "inspect", found["Image"])
+    assert "127.0.0.1:" in names, "it came over the node's own loopback"
 
 
 def test_failing_build_shows_its_step_and_last_lines(home: Home, tiny: Tiny) -> None:

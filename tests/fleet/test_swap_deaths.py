@@ -99,7 +99,7 @@ def test_death_leaves_exactly_one_serving(
     steps = list(_steps())
     committed = steps.index(step) + (moment == "after") > steps.index("commit")
     wanted = orders["new" if committed else "old"]
-    assert serving["Config"]["Image"] == wanted["image"]
+    assert serving["Config"]["Labels"]["evc.digest"] == wanted["image"]["digest"]
     assert serving["HostConfig"]["RestartPolicy"]["Name"] == "always"
 
 
@@ -126,12 +126,17 @@ def _start_and_stop_at(home: Home, order: dict[str, Any], moment: str, step: str
 
 def _give(home: Home, order: dict[str, Any]) -> None:
     """Bring the node to an order by its own swap program, and wait for its end."""
-    if _settled(home) and home.models(NODE, "swapped")[0]["Config"]["Image"] == order["image"]:
+    if _settled(home) and _digest(home) == order["image"]["digest"]:
         return
     _run(home, ["python3", "/var/lib/evc/evc_node.pyz", "swap"], order)
     wait_until("the swap's end", lambda: _settled(home))
+    assert _digest(home) == order["image"]["digest"]
+
+
+def _digest(home: Home) -> str:
     (serving,) = home.models(NODE, "swapped")
-    assert serving["Config"]["Image"] == order["image"]
+    digest: str = serving["Config"]["Labels"]["evc.digest"]
+    return digest
 
 
 def _run(home: Home, command: list[str], order: dict[str, Any]) -> None:

@@ -18,7 +18,8 @@ from evc.doors.fleet import Fleet, share
 from evc.pure import schema
 from evc.pure.config import ProjectConfig
 from evc.pure.images import Release
-from evc.runbooks import releases
+from evc.pure.inventory import Node
+from evc.runbooks import nodes, releases
 from evc.runbooks.init import init
 
 ROOT = Path(__file__).parent.parent.parent
@@ -88,6 +89,13 @@ class Controller:
             text=True,
             check=False,
         )
+
+    def register(self, name: str) -> None:
+        """A node of the group `lab` that counts as registered, at the network's port."""
+        node = Node(0, name, "127.0.0.1", int(self.network.port), groups=("lab",))
+        with store.opened(self.fleet.database, share() / "db") as opened:
+            nodes.insert(opened, node)
+            nodes.remember(opened, name, {"architecture": "x86_64"}, registered=True)
 
     def nodes(self) -> list[str]:
         with store.opened(self.fleet.database, share() / "db") as opened:

@@ -75,8 +75,11 @@ def ca(scratch: Path) -> Path:
     return scratch / "ca.pem"
 
 
-def backend(root: Path, login: str = "") -> Respond:
-    """Git's own smart HTTP over the repositories in `root`, to whoever shows `login` (Basic)."""
+def backend(root: Path, login: str = "", pack_hook: Path | None = None) -> Respond:
+    """Git's own smart HTTP over the repositories in `root`, to whoever shows `login` (Basic).
+
+    `pack_hook` runs in place of what packs the objects.
+    """
 
     def respond(request: BaseHTTPRequestHandler) -> None:
         if login and request.headers.get("Authorization") != f"Basic {login}":
@@ -88,7 +91,7 @@ def backend(root: Path, login: str = "") -> Respond:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         done = subprocess.run(
             ["git", "http-backend"],
-            env=_cgi(request, root),
+            env=_cgi(request, root, str(pack_hook or "")),
             input=body,
             capture_output=True,
             check=False,
@@ -105,13 +108,15 @@ def backend(root: Path, login: str = "") -> Respond:
     return respond
 
 
-def _cgi(request: BaseHTTPRequestHandler, root: Path) -> dict[str, str]:
+def _cgi(request: BaseHTTPRequestHandler, root: Path, pack_hook: str) -> dict[str, str]:
     path, _, query = request.path.partition("?")
     return {
         "PATH": os.environ["PATH"],
         "GIT_PROJECT_ROOT": str(root),
         "GIT_HTTP_EXPORT_ALL": "1",
-        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_COUNT": "2" if pack_hook else "1",
+        "GIT_CONFIG_KEY_1": "uploadpack.packObjectsHook",
+        "GIT_CONFIG_VALUE_1": pack_hook,
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
         "REQUEST_METHOD": request.command,

@@ -22,12 +22,14 @@ SELECTING = [
 def test_an_empty_or_wrong_selector_is_nobody(
     controller: Controller, command: str, selector: str
 ) -> None:
+    controller.register("cam01")
     words = command.replace("PORT", controller.network.port).split()
     if "https" in command and selector == "not tpyo":
         selector = "not tpyo and"  # the project may bring groups, so only the form is known
     code, said = controller.evc(*words, "--on", selector)
     assert (code, settled(controller.network)) == (2, 0), said
     assert "\0" not in said and len(said) < 1000
+    assert controller.nodes() == ["cam01"]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,7 @@ def test_an_empty_or_wrong_selector_is_nobody(
     ["deploy eye", "predict eye -i photo.jpg", "node remove", "run project", "model build project"],
 )
 def test_nobody_is_meant_when_nobody_is_named(controller: Controller, command: str) -> None:
+    controller.register("cam01")
     code, said = controller.evc(*command.split())
     assert (code, settled(controller.network)) == (2, 0), said
 

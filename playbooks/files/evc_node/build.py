@@ -79,7 +79,7 @@ def _pull_bases(journal, order):
     for base in order["bases"]:
         if engine.image(base) is None:
             journal.progress("base", line="pulling " + base)
-            for _ in engine.pull(base, home.login(base)):
+            for _ in engine.pull(base, home.login(base.split("/")[0])):
                 pass
     journal.step("base")
 
@@ -170,7 +170,7 @@ def _serve_once(journal, order):
 
 def _push(journal, order):
     repository, tag = order["tag"].rsplit(":", 1)
-    for event in engine.push(repository, tag, home.login(order["tag"])):
+    for event in engine.push(repository, tag, home.login(repository.split("/")[0])):
         said = event.get("status", "")
         if event.get("id") and said in ("Pushed", "Layer already exists", "Mounted from"):
             journal.progress("push", line="%s: %s" % (event["id"], said))
@@ -184,7 +184,7 @@ def _verify(journal, order):
     """Pull back by digest from the side that the nodes pull from."""
     digest = journal.steps()["push"]["digest"]
     image = "%s@%s" % (order["pull_repository"], digest)
-    for _ in engine.pull(image, home.login(image)):
+    for _ in engine.pull(image, home.login(image.split("/")[0])):
         pass
     found = engine.image(image)
     journal.step("verify", image=image)

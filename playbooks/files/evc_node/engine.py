@@ -99,6 +99,14 @@ def image(name):
         raise
 
 
+def image_by_digest(digest):
+    """The image that was pulled as `digest`, from whichever address, or None."""
+    for found in call("GET", "/images/json?digests=1"):
+        if any(name.endswith("@" + digest) for name in found.get("RepoDigests") or []):
+            return image(found["Id"])
+    return None
+
+
 def untag(name):
     """Drop one name of an image; the engine deletes the image with its last name."""
     _unless_gone("DELETE", "/images/" + quote(name, safe="/:@"), 60)

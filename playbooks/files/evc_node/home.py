@@ -10,11 +10,10 @@ DOCKER_CONFIG = HOME / "docker"
 CERTS = Path(os.environ.get("EVC_DOCKER_CERTS", "/etc/docker/certs.d"))
 
 
-def login(image):
-    """The login for the registry that `image` names, in the engine's form, or None."""
+def login(host):
+    """The login for the registry at HOST:PORT, in the engine's form, or None."""
     try:
         auths = json.loads((DOCKER_CONFIG / "config.json").read_text())["auths"]
-        host = image.split("/", 1)[0]
         user, password = base64.b64decode(auths[host]["auth"]).decode().split(":", 1)
     except (OSError, ValueError, KeyError):
         return None

@@ -6,6 +6,7 @@ import os
 import platform
 import pwd
 import shutil
+import socket
 import sys
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ BOARD_MODEL = Path("/proc/device-tree/model")
 
 
 def main(_arguments):
-    """Print one JSON object; stdin may name images to look for: {"images": [...]}."""
+    """Print one JSON object; stdin says what to look for: {"images", "registries"}."""
     order = json.loads(sys.stdin.read() or "{}")
     print(json.dumps(look(order)))
     return 0
@@ -41,11 +42,14 @@ def look(order):
         "engine_problem": "",
         "models": [],
         "images": {},
+        "reaches": {place: _reaches(place) for place in order.get("registries", [])},
     }
     try:
         state["engine"] = _engine()
         state["models"] = _models()
-        state["images"] = {name: bool(engine.image(name)) for name in order.get("images", [])}
+        state["images"] = {
+            digest: engine.image_by_digest(digest) is not None for digest in order.get("images", [])
+        }
     except engine.EngineError as error:
         state["engine_problem"] = str(error)
     return state
@@ -93,7 +97,7 @@ def _model(found):
         "model": labels["evc.model"],
         "release": labels.get("evc.release", ""),
         "spec": labels.get("evc.spec", ""),
-        "image": detail["Config"]["Image"],
+        "digest": labels.get("evc.digest", ""),
         "container": found["Id"],
         "running": detail["State"]["Running"],
         "health": health,
@@ -102,6 +106,16 @@ def _model(found):
         "restarts": detail["RestartCount"],
         "swapping": not Journal(swap.folder(labels["evc.model"])).finished(),
     }
+
+
+def _reaches(place):
+    """Whether a TCP connection to HOST:PORT comes about."""
+    host, port = place.rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def _certs():

@@ -51,8 +51,7 @@ def run(journal):
     """Do the order of a begun journal; on failure the old container serves again."""
     order = journal.steps()["begin"]["order"]
     try:
-        _pull(journal, order)
-        container = _create(journal, order)
+        container = _create(journal, order, _pull(journal, order))
         _replace(journal, order, container)
     except (engine.EngineError, health.Unhealthy, OSError, ValueError) as error:
         if getattr(error, "status", None) == 0:
@@ -72,35 +71,40 @@ def pull(_arguments):
         print(json.dumps({"error": "another pull for %s is under way" % order["model"]}))
         return 1
     journal.begin(order)
-    detached(lambda: _pull_previous(journal, order["previous_image"]))
+    detached(lambda: _pull_previous(journal, order))
     print(json.dumps({"folder": str(journal.folder), "job": order["id"]}))
     return 0
 
 
-def _pull_previous(journal, image):
+def _pull_previous(journal, order):
     try:
-        _fetch(journal, image)
+        _fetch(journal, order, order["previous"])
     except engine.EngineError as error:
         journal.step("failed", reason=str(error))
     else:
         journal.step("done")
 
 
-def _fetch(journal, image):
-    for done, total in pull_progress(engine.pull(image, home.login(image))):
+def _fetch(journal, order, image):
+    """Pull by digest, from the registry or from where EVC's SSH connection puts it here."""
+    name = "%s/%s@%s" % (order["registry"], image["repository"], image["digest"])
+    for done, total in pull_progress(engine.pull(name, home.login(order["login"]))):
         journal.progress("pull", done=done, total=total)
 
 
 def _pull(journal, order):
-    if engine.image(order["image"]) is None:
-        _fetch(journal, order["image"])
-    found = engine.image(order["image"])
+    """The image's id; it is pulled unless it is here already, wherever it came from."""
+    wanted = order["image"]
+    if engine.image_by_digest(wanted["digest"]) is None:
+        _fetch(journal, order, wanted)
+    found = engine.image_by_digest(wanted["digest"])
     if found is None:
-        raise ValueError("the image %s is not there after its pull" % order["image"])
+        raise ValueError("the image %s is not there after its pull" % wanted["digest"])
     if found["Architecture"] != order["architecture"]:
         reason = "the image is for %s, this node needs %s"
         raise ValueError(reason % (found["Architecture"], order["architecture"]))
-    journal.step("pull", image=order["image"])
+    journal.step("pull", image=found["Id"])
+    return found["Id"]
 
 
 def pull_progress(events):
@@ -118,9 +122,10 @@ def pull_progress(events):
             yield done, sum(part[2] for part in layers.values())
 
 
-def _create(journal, order):
+def _create(journal, order, image):
     _remove_leftovers(order)
-    container = engine.create(order["container"]["name"], order["container"]["config"])
+    config = dict(order["container"]["config"], Image=image)
+    container = engine.create(order["container"]["name"], config)
     journal.step("create", container=container)
     return container
 

@@ -13,7 +13,7 @@ from evc.pure import observations
 from evc.pure.errors import EvcError
 from evc.pure.observations import MAX_CHARACTERS
 
-CONTAINER = {"model": "eye", "release": "1+0", "spec": "s", "image": "r/m@sha256:0",
+CONTAINER = {"model": "eye", "release": "1+0", "spec": "s", "digest": "sha256:0",
              "container": "c", "running": True}  # fmt: skip
 ANSWER: dict[str, Any] = {
     "program": "p", "clock": 1.5, "facts": {"architecture": "aarch64", "memory": 2**40},

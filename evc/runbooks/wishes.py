@@ -1,0 +1,70 @@
+"""From a release and a node to the container that shall run there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store
+from evc.pure import containers, images
+from evc.pure.inventory import Node
+from evc.pure.outcomes import Word
+from evc.pure.plan import ImageRef, Wish
+from evc.runbooks import assignments, releases
+from evc.runbooks.releases import Built
+
+Problem = tuple[Word, tuple[str, ...], str]
+
+
+def wishes(
+    fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node]
+) -> tuple[dict[str, Wish], dict[str, Problem]]:
+    """A wish for each node that can run `built`, and why the others cannot."""
+    found: dict[str, Wish] = {}
+    problems: dict[str, Problem] = {}
+    for node in nodes:
+        platform = images.platform(node.architecture)
+        if not node.registered:
+            problems[node.name] = ("pending", (), "not registered yet")
+        elif platform not in built.images:
+            reason = f"{built.release.label} has no image for {platform}: build it first"
+            problems[node.name] = ("failed", (), reason)
+        else:
+            found[node.name] = _wish(fleet, store, built, node, platform)
+    return found, problems
+
+
+def _wish(fleet: Fleet, store: Store, built: Built, node: Node, platform: str) -> Wish:
+    image = built.images[platform]
+    about = {
+        "EVC_MODEL": built.release.model,
+        "EVC_RELEASE": built.release.label,
+        "EVC_NODE": node.name,
+    }
+    request = containers.config(built.project, about)
+    check = containers.health(built.project.serve)
+    spec = containers.spec(request, check, image.digest)
+    labels = {
+        "evc.fleet": fleet.id,
+        "evc.model": built.release.model,
+        "evc.release": built.release.label,
+        "evc.digest": image.digest,
+        "evc.spec": spec,
+    }
+    return Wish(
+        model=built.release.model,
+        release=built.release.label,
+        image=ImageRef(image.repository, image.digest),
+        architecture=images.architecture(platform),
+        spec=spec,
+        request={**request, "Labels": labels},
+        health=check,
+        previous=_previous(store, built, node, platform),
+    )
+
+
+def _previous(store: Store, built: Built, node: Node, platform: str) -> ImageRef | None:
+    """The image that a rollback of this node would need."""
+    release_id = assignments.previous(store, node, built)
+    image = releases.by_id(store, release_id).images.get(platform) if release_id else None
+    return ImageRef(image.repository, image.digest) if image else None
