@@ -11,8 +11,8 @@ import click
 from evc.cli import console, outcomes, progress
 from evc.doors import git, store
 from evc.doors.fleet import share
-from evc.pure import sources
-from evc.runbooks.run import check_selector, run
+from evc.pure import selectors, sources
+from evc.runbooks.run import run
 
 
 @click.command()
@@ -32,12 +32,13 @@ def command(folder: str | None, project: str, selector: str | None, output: str)
     """
     fleet = console.fleet(folder)
     source = sources.parse(project)
+    if selector is not None:
+        selectors.check(selector)  # whom it means is known when the project's machines are
     with (
         tempfile.TemporaryDirectory(prefix="evc-project-") as temporary,
         store.opened(fleet.database, share() / "db") as opened,
         progress.shown() as shown,
     ):
-        check_selector(opened, selector)
         if source.url:
             shown.say(f"fetching {source.url}")
             path = Path(temporary) / "project"

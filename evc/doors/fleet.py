@@ -19,6 +19,7 @@ from evc.pure.config import ServerConfig
 from evc.pure.errors import BadInput, Locked
 
 CONFIG = "ServerConfig.yaml"
+MAX_CONFIG_BYTES = 2_000_000  # more than the parser takes, so that it says so
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,10 @@ def read_config(path: Path) -> str:
     try:
         if path.stat().st_mode & 0o002:
             raise BadInput(f"{path} can be changed by any user", f"chmod o-w {path}")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadInput(f"{path} does not exist") from None
+        with path.open("rb") as file:
+            return file.read(MAX_CONFIG_BYTES).decode("utf-8")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text (byte {error.start})") from None
 

@@ -76,19 +76,15 @@ def fetch(source: Source, into: Path, limits: Limits | None = None) -> str:
 
     Raises EvcError, and then leaves nothing behind.
     """
-    into.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".evc-git-", dir=into.parent))
     try:
-        commit = _Checkout(draft, limits or Limits()).make(source)
-        draft.rename(into)
+        with _draft(into.parent) as draft:
+            commit = _Checkout(draft, limits or Limits()).make(source)
+            draft.rename(into)
     except FileNotFoundError:
         raise EvcError("git is not installed on this machine", "apt install git") from None
     except OSError as error:
-        raise EvcError(
-            f"{into} cannot be written: {error.strerror}", "choose a new folder"
-        ) from None
-    finally:
-        _remove(draft)
+        remedy = "choose a new folder"
+        raise EvcError(f"{into} cannot be written: {error.strerror}", remedy) from None
     return commit
 
 
@@ -109,7 +105,7 @@ def commit_of(folder: Path) -> str:
             if not _query(folder, ["rev-parse", "--verify", "--quiet", "HEAD:./"], variables):
                 return ""
             changed = _query(folder, [*settings, *_STATUS, "--", "."], variables)
-    except (OSError, subprocess.SubprocessError, _Refused):
+    except (OSError, EvcError):
         return ""
     return f"{places[3]}+dirty" if changed else places[3]
 
@@ -173,10 +169,8 @@ class _Checkout:
 
     def _check(self, size: int, now: float, grew: float) -> None:
         if size > self.limits.disk:
-            remedy = (
-                "keep large files out of the repository, or clone it yourself and give a folder"
-            )
-            raise EvcError(f"the repository is larger than {self.limits.disk:,} bytes", remedy)
+            raise EvcError(f"the repository is larger than {self.limits.disk:,} bytes",
+                           "keep large files elsewhere, or clone it yourself")  # fmt: skip
         if now - grew > self.limits.stall_seconds:
             raise EvcError(f"the git server sent nothing for {self.limits.stall_seconds:.0f} s",
                            "try again, or clone it yourself and give a folder")  # fmt: skip
@@ -299,29 +293,34 @@ def _bare_view(top: str, git_folder: str, common: str, commit: str) -> Iterator[
         }
 
 
-class _Refused(Exception):
-    """Git would not answer."""
-
-
 def _query(folder: Path, words: Sequence[str], extra: Mapping[str, str] | None = None) -> str:
-    """What a git command that changes nothing says; raises _Refused when it fails."""
+    """What a git command that changes nothing says; raises EvcError."""
     settings = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
     environment = {**_environment(), "GIT_ALLOW_PROTOCOL": "none", **(extra or {})}
     with _group(["git", *settings, *words], folder, environment) as process:
-        output, _ = _Tail(process.stdout, MAX_OUTPUT), _Tail(process.stderr, MAX_STDERR)
-        process.wait(QUERY_SECONDS)
+        output, tail = _Tail(process.stdout, MAX_OUTPUT), _Tail(process.stderr, MAX_STDERR)
+        try:
+            process.wait(QUERY_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise EvcError(f"git {words[0]} took longer than {QUERY_SECONDS:.0f} s") from None
     if process.returncode:
-        raise _Refused
+        raise _failed(words[0], tail.text())
     return output.text()
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder that processes killed just now may still be writing to."""
-    for _ in range(50):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(0.1)
+@contextlib.contextmanager
+def _draft(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent`, gone afterwards unless it was moved away."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".evc-git-", dir=parent))
+    try:
+        yield folder
+    finally:
+        for _ in range(50):  # processes killed just now may still be writing to it
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.1)
 
 
 def _failed(step: str, said: str) -> EvcError:

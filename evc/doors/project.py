@@ -15,31 +15,48 @@ from evc.pure.layout import CONFIG, Part
 
 MAX_FILES = 100_000
 MAX_BYTES = 50 * 1024**3
+MAX_TEXT_BYTES = 1_000_000
+LFS_POINTER = b"version https://git-lfs"
 # A fixed time of change: a layer's bytes must not depend on when it was packed. 2000-01-01.
 _MTIME = 946_684_800
 
 
 def config_text(folder: Path) -> str:
     """The text of a project's `myEVCconfig.yaml`; raises BadInput."""
-    file = folder / CONFIG
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder")
-    if not file.is_file():
+    text = _text(folder, CONFIG)
+    if not text:
         raise BadInput(f"{folder} has no {CONFIG}", "write one with model_name and version")
-    return file.read_text(encoding="utf-8")
+    return text
 
 
 def dockerfile(folder: Path) -> str:
-    """The project's own Dockerfile, or ''."""
-    file = folder / "Dockerfile"
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
+    """The project's own Dockerfile, or ''; raises BadInput."""
+    return _text(folder, "Dockerfile")
 
 
 def ignored(folder: Path) -> list[str]:
-    """The patterns of the project's `.dockerignore`."""
-    file = folder / ".dockerignore"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    """The patterns of the project's `.dockerignore`; raises BadInput."""
+    lines = _text(folder, ".dockerignore").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _text(folder: Path, name: str) -> str:
+    """A small text file of a project that may be hostile, or '' where there is none."""
+    file = folder / name
+    if not file.exists() and not file.is_symlink():
+        return ""
+    if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():
+        raise BadInput(f"{name} is no file of the project", "a link must not lead out of it")
+    with file.open("rb") as content:
+        data = content.read(MAX_TEXT_BYTES + 1)
+    if len(data) > MAX_TEXT_BYTES:
+        raise BadInput(f"{file} is larger than {MAX_TEXT_BYTES:,} bytes")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file} is not UTF-8 text (byte {error.start})") from None
 
 
 def left_out(folder: Path, patterns: Sequence[str]) -> list[str]:
@@ -67,6 +84,9 @@ def files(folder: Path, paths: Iterable[str]) -> list[File]:
 
 def _file(file: Path, path: str) -> File:
     with file.open("rb") as content:
+        if content.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise BadInput(f"{path} is only a Git LFS pointer", "git lfs pull, and give the folder")
+        content.seek(0)
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     status = file.stat()
     return File(path, bool(status.st_mode & 0o100), digest, status.st_size)

@@ -14,7 +14,11 @@ from evc.pure.config import ProjectConfig, Weights
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armv7": "armv7l"}
 PLATFORMS = {machine: platform for platform, machine in MACHINES.items()}
 
-_FROM = re.compile(r"^(\s*FROM\s+)(?:--platform=\S+\s+)?(\S+)", re.IGNORECASE | re.MULTILINE)
+# What a Dockerfile takes from other images: `FROM [--platform=P] NAME` and `COPY --from=NAME`.
+_BASE = re.compile(
+    r"^\s*(?:FROM\s+(?:--platform=\S+\s+)?|(?:COPY|ADD)\s+(?:--\S+\s+)*?--from=)(\S+)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _STAGE = re.compile(r"^\s*FROM\s.*\sAS\s+(\S+)", re.IGNORECASE | re.MULTILINE)
 
 # Order matters: what changes least comes first, so that a code edit ships only the last layer.
@@ -108,20 +112,20 @@ def _order(weights: Weights) -> str:
 
 
 def bases(text: str) -> list[str]:
-    """The images that a Dockerfile starts from, without its own stages, `scratch` and ARGs."""
-    stages = set(_STAGE.findall(text))
-    found = dict.fromkeys(match.group(2) for match in _FROM.finditer(text))
-    return [name for name in found if name not in stages | {"scratch"} and "$" not in name]
+    """The images a Dockerfile takes from, without its own stages, `scratch`, numbers and ARGs."""
+    own = {*_STAGE.findall(text), "scratch"}
+    found = dict.fromkeys(match.group(1) for match in _BASE.finditer(text))
+    return [name for name in found if name not in own and not name.isdigit() and "$" not in name]
 
 
 def with_bases(text: str, pinned: Mapping[str, str]) -> str:
-    """The Dockerfile with each base in `pinned` replaced by what it is pinned to."""
-    return _FROM.sub(
-        lambda match: match.group(0).replace(
-            match.group(2), pinned.get(match.group(2), match.group(2))
-        ),
-        text,
-    )
+    """The Dockerfile with each image in `pinned` replaced by what it is pinned to."""
+
+    def replaced(match: re.Match[str]) -> str:
+        before = match.group(0)[: match.start(1) - match.start(0)]
+        return before + pinned.get(match.group(1), match.group(1))
+
+    return _BASE.sub(replaced, text)
 
 
 def library_name(base: str) -> tuple[str, str]:

@@ -12,9 +12,12 @@ from evc.pure.errors import BadInput
 
 def init(folder: Path) -> Fleet:
     """Make `folder` a fleet folder; raises BadInput when it already is one."""
-    if (folder / CONFIG).exists():
-        raise BadInput(f"{folder / CONFIG} exists already", "use it as it is, or choose a new DIR")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if (folder / CONFIG).exists():
+            raise BadInput(f"{folder / CONFIG} exists already", "use it, or choose a new DIR")
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{str(folder)[:80]!r} cannot be made: {error.args[-1]}") from None
     shutil.copyfile(fleets.share() / CONFIG, folder / CONFIG)
     fleet = Fleet(folder.absolute())
     _ = fleet.id

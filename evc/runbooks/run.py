@@ -39,10 +39,12 @@ def run(
     known = _known_steps(steps, progress)
     wanted = selector if selector is not None else _groups(config)
     with fleet.lock(f"deploy-{config.model_name}"):
+        if "register" in known:
+            _add_machines(fleet, store, config)
+        inventory.selected(store, wanted)  # nothing is contacted for a selector of nobody
         registry.ensure(fleet, progress.say)
         outcomes: list[dict[str, NodeOutcome]] = []
         if "register" in known:
-            _add_machines(fleet, store, config)
             nodes = [*inventory.selected(store, wanted), *_builders(store)]
             outcomes.append(_register(fleet, store, nodes, progress))
         nodes = [node for node in inventory.selected(store, wanted) if node.edge]
@@ -53,12 +55,6 @@ def run(
         outcome = Outcome(merged(outcomes), built.release.label, bool(fresh))
         _record(fleet, store, config, outcome)
     return outcome
-
-
-def check_selector(store: Store, selector: str | None) -> None:
-    """Raise BadInput for a selector that is wrong or selects nobody, before anything else."""
-    if selector is not None:
-        inventory.selected(store, selector)
 
 
 def deploy(fleet: Fleet, store: Store, built: Built, selector: str, progress: Progress) -> Outcome:

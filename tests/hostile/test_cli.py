@@ -8,7 +8,7 @@ import click
 import pytest
 
 from evc import cli
-from tests.hostile.controller import Controller, settled
+from tests.hostile.controller import CONFIG, Controller, settled
 
 MEGABYTE = "x" * 1_000_000
 SELECTING = [
@@ -75,11 +75,15 @@ def test_a_fleet_folder_that_cannot_be_is_bad_input(controller: Controller, word
     assert code == 2 and len(said) < 1000
 
 
-def test_what_is_right_is_contacted(controller: Controller) -> None:
-    """Otherwise the counts of zero above would say nothing."""
+@pytest.mark.parametrize("words", ["node add cam 127.0.0.1 --port PORT", "run project --on shop"])
+def test_what_is_right_is_contacted(controller: Controller, words: str) -> None:
+    """Otherwise the counts of zero above would say nothing. A project may bring its machines."""
     network = controller.network
-    code, _ = controller.evc("node", "add", "cam", "127.0.0.1", "--port", network.port)
-    assert code not in (0, 2) and settled(network) > 0
+    machine = f"{{name: cam, ip: 127.0.0.1, port: {network.port}}}"
+    (controller.project / "myEVCconfig.yaml").write_text(f"{CONFIG}target: {{shop: [{machine}]}}\n")
+    code, said = controller.evc(*words.replace("PORT", network.port).split())
+    assert code not in (0, 2) and settled(network) > 0, said
+    assert controller.nodes() == ["cam"]
 
 
 def commands(command: click.Command) -> Iterator[click.Command]:

@@ -176,7 +176,7 @@ def test_a_server_that_stalls_or_never_ends_is_left_in_time(
     url, began = f"{serve(respond)}/model", time.monotonic()
     with pytest.raises(EvcError, match=said):
         git.fetch(Source(url=url), tmp_path / "work" / "project", limits)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     assert git_processes(url) == []
     assert left_in(tmp_path / "work") == []
 
@@ -216,7 +216,7 @@ def test_a_tree_of_a_billion_names_does_not_fill_memory(tmp_path: Path, serve: S
     commit = run(served, "commit-tree", entry, "-m", "x")
     run(served, "update-ref", "refs/heads/main", commit)
 
-    limits = Limits(memory=200_000_000, seconds=30.0, stall_seconds=30.0)
+    limits = Limits(memory=200_000_000, seconds=120.0, stall_seconds=120.0)
     with pytest.raises(EvcError, match=r"(?i)out of memory|malloc|allocate"):
         git.fetch(Source(url=f"{serve()}/model/.git"), tmp_path / "work" / "project", limits)
     assert left_in(tmp_path / "work") == []
@@ -235,9 +235,26 @@ def test_the_users_credential_helper_is_asked_and_nobody_else(tmp_path: Path, se
 def test_what_a_server_says_is_shown_without_terminal_escapes(tmp_path: Path, serve: Serve) -> None:
     repository(tmp_path / "served" / "model", {"a": "1"})
     shout = tmp_path / "shout"
-    shout.write_text("#!/bin/sh\nprintf '\\033[2Jgone\\n' >&2\nexit 1\n")
+    shout.write_text("#!/bin/sh\ncat >/dev/null\nprintf '\\033[2Jgone\\n' >&2\nexit 1\n")
     shout.chmod(0o755)
     respond = backend(tmp_path / "served", pack_hook=shout)
     with pytest.raises(EvcError, match="gone") as caught:
         git.fetch(Source(url=f"{serve(respond)}/model/.git"), tmp_path / "project")
     assert str(caught.value).replace("\n", "").isprintable()
+
+
+def test_what_is_wrong_on_this_machine_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, into = Source(url="https://127.0.0.1:1/a"), tmp_path / "work" / "project"
+    settings("[broken")
+    with pytest.raises(EvcError, match="bad config"):
+        git.fetch(source, into)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EvcError, match="cannot be written"):
+        git.fetch(source, tmp_path / "file" / "project")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EvcError, match="git is not installed"):
+        git.fetch(source, into)
+    assert git.commit_of(tmp_path) == ""
+    assert left_in(tmp_path / "work") == []

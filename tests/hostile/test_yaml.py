@@ -52,14 +52,14 @@ def test_refused_soon_and_without_running_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text, said = HOSTILE[name]
-    began = time.monotonic()
+    began = time.process_time()
     for kind in (ServerConfig, ProjectConfig):
         with pytest.raises(BadFile, match=said) as caught:
             schema.read(text, "f.yaml", kind)
         assert str(caught.value).startswith("f.yaml:")
         assert str(caught.value).replace("\n", "").isprintable()
         assert len(str(caught.value)) < 20_000
-    assert time.monotonic() - began < 15
+    assert time.process_time() - began < 15
     assert list(tmp_path.iterdir()) == []
 
 
