@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -79,6 +79,12 @@ class Observation(_Answer):
     models: Annotated[list[Container], Field(max_length=500)] = []
     images: Annotated[dict[Short, bool], Field(max_length=1000)] = {}
     reaches: Annotated[dict[Short, bool], Field(max_length=10)] = {}
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The facts that the inventory keeps: the machine's, and its engine's."""
+        engine = self.engine.model_dump() if self.engine else {}
+        return {**self.facts.model_dump(), **{f"docker_{key}": engine[key] for key in engine}}
 
 
 def read(text: str) -> Observation:

@@ -125,7 +125,8 @@ def _look(fleet: Fleet, store: Store, ways: Sequence[Registration]) -> None:
     for way in ways:
         answer = answers[way.node.name]
         if isinstance(answer, Observation):
-            inventory.remember(store, way.node.name, answer.facts.model_dump(), registered=True)
+            facts = {**answer.known, "clock_offset": round(answer.clock - middle, 1)}
+            inventory.remember(store, way.node.name, facts, registered=True)
             way.warnings += findings(answer, answer.clock - middle)
         else:
             way.problem = answer.reason
