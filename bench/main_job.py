@@ -72,6 +72,7 @@ def deploy_vs_floor() -> Result:
             ours = seconds(lambda: made.evc("deploy", "face-detect", "--on", "lab"))
             _clean(made, image)
             times.append((ours, seconds(lambda: _floor(made, image, config))))
+            print("  ours {:.1f} s, peer {:.1f} s".format(*times[-1]), file=sys.stderr, flush=True)
     ours = statistics.median(one for one, _ in times)
     peer = statistics.median(one for _, one in times)
     return Result("deploy_vs_floor", ours, "s", "parallel ssh docker pull && run", peer, 1.5)

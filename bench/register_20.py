@@ -28,6 +28,7 @@ def bench() -> Result:
             ours = seconds(lambda: _ours(made))
             _forget(made)
             times.append((ours, seconds(lambda: _peer(made, folder))))
+            print("  ours {:.1f} s, peer {:.1f} s".format(*times[-1]), file=sys.stderr, flush=True)
     ours = statistics.median(one for one, _ in times)
     peer = statistics.median(one for _, one in times)
     return Result("register_20", ours, "s", "ansible-playbook -f 20", peer, 1.2)
