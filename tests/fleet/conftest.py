@@ -49,10 +49,15 @@ class Home:
         return self.engine.containers.get(f"evc-{self.fleet.id}-{node}")
 
     def on(self, node: str, *command: str, user: str = "root", check: bool = True) -> str:
-        """Run a command on a node, past SSH and past EVC."""
-        done = self.container(node).exec_run(list(command), user=user)
-        text: str = done.output.decode()
-        assert done.exit_code == 0 or not check, f"{node}: {command}: {text}"
+        """Run a command on a node, past SSH and past EVC.
+
+        By Docker's own client: the SDK loses the first bytes of a fast command's output.
+        """
+        name = f"evc-{self.fleet.id}-{node}"
+        whole = ["docker", "exec", "--user", user, name, *command]
+        done = subprocess.run(whole, capture_output=True, text=True, timeout=300, check=False)
+        text = done.stdout if check else done.stdout + done.stderr
+        assert done.returncode == 0 or not check, f"{node}: {command}: {text}{done.stderr}"
         return text.strip()
 
     def models(self, node: str, model: str) -> list[dict[str, Any]]:
