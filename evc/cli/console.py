@@ -6,13 +6,16 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from evc.doors import fleet as fleets
+from evc.doors import store
 from evc.doors.fleet import Fleet
+from evc.doors.store import Store
 from evc.pure.names import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,6 +24,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def fleet(folder: str | None) -> Fleet:
     """The fleet folder that `-C` names, or that is found from here up."""
     return fleets.find(Path(folder) if folder else None)
+
+
+def opened(folder: str | None) -> tuple[Fleet, AbstractContextManager[Store]]:
+    """The fleet, and its database to be opened."""
+    found = fleet(folder)
+    return found, store.opened(found.database, fleets.share() / "db")
 
 
 def output_option(command: Command) -> Command:

@@ -8,31 +8,50 @@ from typing import Any
 
 import click
 
-from evc.cli import console, outcomes, progress, sudo
-from evc.doors import store
-from evc.doors.fleet import Fleet, read_private, share
+from evc.cli import (
+    console,
+    node_change,
+    node_exec,
+    node_import,
+    node_keys,
+    node_list,
+    outcomes,
+    progress,
+    sudo,
+)
+from evc.doors.fleet import read_private
 from evc.pure import names
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.outcomes import Outcome
 from evc.runbooks import audit, register
 from evc.runbooks import nodes as inventory
-
-
-def _open(folder: str | None) -> tuple[Fleet, Any]:
-    fleet = console.fleet(folder)
-    return fleet, store.opened(fleet.database, share() / "db")
+from evc.runbooks.register import Options
 
 
 @click.group()
 def command() -> None:
-    """Add, list, show and remove machines.
+    """Add, import, list, change, replace and remove machines.
 
     \b
     Example:
       evc node add cam01 192.0.2.10 --user pi --group shop
+      evc node import shops.csv
       evc node list
     """
+
+
+for one in (
+    node_list.list_command,
+    node_list.show_command,
+    node_import.command,
+    node_change.set_command,
+    node_change.place_command,
+    node_keys.trust_command,
+    node_keys.replace_command,
+    node_exec.command,
+):
+    command.add_command(one)
 
 
 @command.command()
@@ -51,14 +70,18 @@ def command() -> None:
     type=click.Choice(["edge", "builder"]),
     help="edge (default), builder, or both.",
 )
+@click.option("--title", default="", help="What people call it; any script.")
+@click.option("--jump", metavar="[USER@]HOST[:PORT]", help="The host that leads to it.")
 @click.option("--local", is_flag=True, help="This machine itself, as a builder; no ADDRESS.")
 @click.option("--adopt", is_flag=True, help="Take it over from another fleet.")
+@click.option("--install-docker", is_flag=True, help="If no engine is there, by apt-get.")
 @console.output_option
 @click.pass_obj
 def add(
     folder: str | None,
     /,
     adopt: bool,
+    install_docker: bool,
     sudo_file: str | None,
     ask_sudo: bool,
     output: str,
@@ -74,16 +97,17 @@ def add(
       evc node add cam01 192.0.2.10 --user pi --sudo-file ~/pi.sudo --group shop
       evc node add here --local
     """
-    fleet, opening = _open(folder)
+    fleet, opening = console.opened(folder)
     node = _checked(given)
     with (
         opening as opened,
-        sudo.private_file(fleet, node.name, sudo_file, ask_sudo) as password,
+        sudo.private_files(fleet, [node.name], sudo_file, ask_sudo) as passwords,
         progress.shown() as shown,
     ):
-        keep = password if sudo_file not in (None, "-") else None
-        node = replace(node, sudo_file=str(keep) if keep else None)
-        outcome = register.add(fleet, opened, node, password, adopt, shown)
+        keep = passwords.get(node.name) == Path(sudo_file or "").absolute()
+        node = replace(node, sudo_file=str(passwords[node.name]) if keep else None)
+        options = Options(adopt, install_docker)
+        outcome = register.add(fleet, opened, node, passwords, options, shown)
     return outcomes.show(outcome, output)
 
 
@@ -105,75 +129,12 @@ def _checked(given: dict[str, Any]) -> Node:
             edge=not given["local"] and ("edge" in given["roles"] or not given["roles"]),
             local=given["local"],
             groups=tuple(names.group_name(group) for group in given["groups"]),
-            labels=dict(_label(text) for text in given["labels"]),
+            labels=dict(names.label(text) for text in given["labels"]),
+            title=names.safe_text(given["title"]),
+            jump=names.jump(given["jump"]) if given["jump"] else "",
         )
     except ValueError as error:
         raise BadInput(str(error)) from None
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise ValueError(f"{text!r} is not KEY=VALUE")
-    return names.node_name(key), names.safe_text(value)
-
-
-@command.command("list")
-@console.on_option
-@console.output_option
-@click.pass_obj
-def list_nodes(folder: str | None, selector: str | None, output: str) -> Any:
-    """The inventory with facts.
-
-    \b
-    Example:
-      evc node list --on 'arch=aarch64 and mem>=4G'
-    """
-    _, opening = _open(folder)
-    with opening as opened:
-        nodes = inventory.chosen(opened, selector)
-    if output == "json":
-        console.show_json([_document(node) for node in nodes])
-        return 0
-    rows = [
-        (
-            node.name,
-            _place(node),
-            "+".join(node.roles),
-            ",".join(node.groups),
-            node.architecture,
-            str(node.facts.get("os", "")),
-            "yes" if node.registered else "no",
-        )
-        for node in nodes
-    ]
-    columns = ("NODE", "ADDRESS", "ROLE", "GROUPS", "ARCH", "OS", "REGISTERED")
-    console.show_table(columns, rows, "No nodes yet: evc node add NAME ADDRESS")
-    return 0
-
-
-@command.command()
-@click.argument("name")
-@console.output_option
-@click.pass_obj
-def show(folder: str | None, name: str, output: str) -> Any:
-    """All that is known of one node.
-
-    \b
-    Example:
-      evc node show cam01
-    """
-    _, opening = _open(folder)
-    with opening as opened:
-        node = inventory.selected(opened, name)[0]
-    document = _document(node)
-    if output == "json":
-        console.show_json(document)
-        return 0
-    facts = document.pop("facts")
-    rows = [(key, value) for key, value in {**document, **facts}.items() if value not in ("", [])]
-    console.show_table(("WHAT", "VALUE"), rows, "")
-    return 0
 
 
 @command.command()
@@ -202,31 +163,12 @@ def remove(
     wanted = name if selector is None else selector
     if wanted is None or (name is not None and selector is not None):
         raise BadInput("which nodes?", "a NAME, or --on SELECTOR")
-    fleet, opening = _open(folder)
-    with (
-        opening as opened,
-        sudo.private_file(fleet, "them" if name is None else name, sudo_file, ask_sudo) as password,
-        fleet.lock("nodes"),
-    ):
-        nodes = register.with_sudo(inventory.selected(opened, wanted), password)
-        done = register.remove(fleet, opened, nodes, forget)
+    fleet, opening = console.opened(folder)
+    with opening as opened, fleet.lock("nodes"):
+        nodes = inventory.selected(opened, wanted)
+        which = [node.name for node in nodes]
+        with sudo.private_files(fleet, which, sudo_file, ask_sudo) as passwords:
+            done = register.remove(fleet, opened, register.with_sudo(nodes, passwords), forget)
         outcome = Outcome(done)
         audit.record(opened, f"node remove {wanted}", done, outcome.word)
     return outcomes.show(outcome, output)
-
-
-def _place(node: Node) -> str:
-    return "(this machine)" if node.local else f"{node.address}:{node.port}"
-
-
-def _document(node: Node) -> dict[str, Any]:
-    return {
-        "name": node.name,
-        "address": node.address,
-        "port": node.port,
-        "roles": node.roles,
-        "groups": list(node.groups),
-        "labels": dict(node.labels),
-        "registered": node.registered,
-        "facts": dict(node.facts),
-    }

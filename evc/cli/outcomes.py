@@ -14,6 +14,14 @@ _SAID = {
 }
 
 
+_SAID_OF_NODES = {
+    "nothing": "Nothing to do.",
+    "done": "Done.",
+    "partial": "Partly done. The same command again goes on with the rest.",
+    "failed": "Failed.",
+}
+
+
 def show(outcome: Outcome, output: str) -> int:
     """Show an outcome; the command's exit code."""
     if output == "json":
@@ -26,7 +34,8 @@ def show(outcome: Outcome, output: str) -> int:
     for name, one in sorted(outcome.nodes.items()):
         if one.url:
             console.say(f"Activated at : {one.url} ({name})")
-    console.say(_SAID[outcome.word].format(release=outcome.release or "-"))
+    said = _SAID if outcome.release else _SAID_OF_NODES
+    console.say(said[outcome.word].format(release=outcome.release))
     return int(outcome.exit)
 
 
@@ -36,6 +45,8 @@ def _row(name: str, one: NodeOutcome) -> tuple[str, str, str, str]:
 
 
 def _show_problem(name: str, one: NodeOutcome) -> None:
+    for warning in one.warnings:
+        console.say(f"{name}: warning: {printable(warning)}")
     if one.reason:
         console.say(f"{name}: {printable(one.reason)}")
     for line in one.logs.splitlines()[-20:]:

@@ -123,10 +123,14 @@ def read_config(path: Path) -> str:
             raise BadInput(f"{path} can be changed by any user", f"chmod o-w {path}")
         with path.open("rb") as file:
             return file.read(MAX_CONFIG_BYTES).decode("utf-8")
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+        ) from None
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 text (byte {error.start})") from None
 
 
 def read_private(path: Path) -> str:
@@ -137,7 +141,10 @@ def read_private(path: Path) -> str:
         raise BadInput(f"{path} does not exist") from None
     if mode & 0o077:
         raise BadInput(f"{path} can be read by other users", f"chmod 600 {path}")
-    return path.read_text(encoding="utf-8").strip()
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read as text: {error}") from None
 
 
 def write_private(path: Path, text: str) -> None:

@@ -19,6 +19,15 @@ from evc.pure.errors import EvcError
 
 CONNECT_SECONDS = 15.0
 MAX_LINE = 1_000_000
+# Signature algorithm → the kind of key as known_hosts names it, in OpenSSH's order.
+_KEY_KINDS = {
+    "ssh-ed25519": "ssh-ed25519",
+    "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384": "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521": "ecdsa-sha2-nistp521",
+    "rsa-sha2-512": "ssh-rsa",
+    "rsa-sha2-256": "ssh-rsa",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Target:
     user: str
     key: Path
     known_hosts: Path
+    jump: str = ""  # [USER@]HOST[:PORT], reached as the person behind this command reaches it
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,10 @@ class SshError(EvcError):
     """A node could not be reached, or the connection broke."""
 
 
+class HostKeyRefused(SshError):
+    """A node showed another host key than the pinned one."""
+
+
 def ensure_key(path: Path, comment: str) -> str:
     """EVC's own key pair at `path`, made when missing; the public half as one line."""
     if not path.exists():
@@ -57,11 +71,20 @@ def ensure_key(path: Path, comment: str) -> str:
     return path.with_suffix(".pub").read_text().strip()
 
 
-async def host_key(address: str, port: int) -> HostKey:
-    """The key a host shows now; raises SshError when it shows none in time."""
+async def host_key(address: str, port: int, jump: str = "", known: str = "") -> HostKey:
+    """The key a host shows now; raises SshError when it shows none in time.
+
+    A host has several: asked for is one of the kind of `known` (a line of known_hosts), else the
+    one that OpenSSH would show.
+    """
+    kind = known.split()[1] if known else ""
+    wanted = sorted(_KEY_KINDS, key=lambda one: _KEY_KINDS[one] != kind)
     try:
         key = await asyncio.wait_for(
-            asyncssh.get_server_host_key(address, port), timeout=CONNECT_SECONDS
+            asyncssh.get_server_host_key(
+                address, port, tunnel=jump or (), server_host_key_algs=wanted
+            ),
+            timeout=CONNECT_SECONDS,
         )
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise SshError(_reason(error, address, port)) from None
@@ -82,22 +105,31 @@ def fingerprint(line: str) -> str:
     return asyncssh.import_public_key(line.split(None, 1)[1]).get_fingerprint()
 
 
-async def lines(target: Target, argv: Sequence[str], stdin: str = "") -> AsyncIterator[str]:
-    """Run a program on `target` and yield its output line by line; raises SshError on failure."""
+async def lines(
+    target: Target, argv: Sequence[str], stdin: str = "", all_output: bool = False
+) -> AsyncIterator[str]:
+    """Run a program on `target` and yield its output line by line; raises SshError on failure.
+
+    `all_output`: what it writes to stderr is yielded too, not kept for the error.
+    """
     if not target.address:
-        async for line in _local_lines(argv, stdin):
+        async for line in _local_lines(argv, stdin, all_output):
             yield line
         return
+    stderr = asyncssh.STDOUT if all_output else asyncssh.PIPE
     try:
         async with (
             connection(target) as link,
-            link.create_process(shlex.join(argv), errors="replace") as process,
+            link.create_process(shlex.join(argv), errors="replace", stderr=stderr) as process,
         ):
             process.stdin.write(stdin)
             process.stdin.write_eof()
             async for line in process.stdout:
-                yield line.rstrip("\n")[:MAX_LINE]
-            _raise_for(process.exit_status, await process.stderr.read(2000), argv)
+                if line:  # asyncssh has one more at the end
+                    yield line.rstrip("\n")[:MAX_LINE]
+            error = await process.stderr.read(2000)
+            await process.wait_closed()  # the status comes after the last output
+            _raise_for(process.exit_status, error, argv)
     except (OSError, asyncssh.Error) as error:
         raise SshError(_reason(error, target.address, target.port)) from None
 
@@ -110,6 +142,7 @@ async def connection(target: Target) -> AsyncIterator[asyncssh.SSHClientConnecti
             asyncssh.connect(
                 target.address,
                 target.port,
+                tunnel=target.jump or (),
                 username=target.user,
                 client_keys=[str(target.key)],
                 known_hosts=str(target.known_hosts),
@@ -119,6 +152,8 @@ async def connection(target: Target) -> AsyncIterator[asyncssh.SSHClientConnecti
             ),
             timeout=CONNECT_SECONDS,
         )
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise HostKeyRefused(_reason(error, target.address, target.port)) from None
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise SshError(_reason(error, target.address, target.port)) from None
     async with link:
@@ -173,23 +208,26 @@ def lent_ports(targets: Sequence[Target], host: str, port: int) -> Iterator[dict
         thread.join(CONNECT_SECONDS)
 
 
-async def _local_lines(argv: Sequence[str], stdin: str) -> AsyncIterator[str]:
-    pipe = asyncio.subprocess.PIPE
+async def _local_lines(argv: Sequence[str], stdin: str, all_output: bool) -> AsyncIterator[str]:
+    pipe, both = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
     process = await asyncio.create_subprocess_exec(
-        *argv, stdin=pipe, stdout=pipe, stderr=pipe, limit=MAX_LINE
+        *argv, stdin=pipe, stdout=pipe, stderr=both if all_output else pipe, limit=MAX_LINE
     )
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin and process.stdout
     process.stdin.write(stdin.encode())
     process.stdin.close()
     async for line in process.stdout:
         yield line.decode("utf-8", "replace").rstrip("\n")
-    error = (await process.stderr.read(2000)).decode("utf-8", "replace")
+    error = (await process.stderr.read(2000)).decode("utf-8", "replace") if process.stderr else ""
     _raise_for(await process.wait(), error, argv)
 
 
 def _raise_for(status: int | None, error: str, argv: Sequence[str]) -> None:
+    if status is None:
+        raise SshError(f"the connection broke before {' '.join(argv[:3])} ended")
     if status:
-        raise SshError(f"{' '.join(argv[:3])} ended with status {status}: {error.strip()[-500:]}")
+        said = f"{' '.join(argv[:3])} ended with status {status}: {error.strip()[-500:]}"
+        raise SshError(said.removesuffix(": "))
 
 
 def _reason(error: Exception, address: str, port: int) -> str:

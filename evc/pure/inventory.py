@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evc.pure.selectors import Selectable
 
 HEADER = "# Rendered by EVC from its database. Change nodes with `evc node`, not here. sha256="
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a machine stands: what people call it, and degrees north and east."""
+
+    address: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,10 @@ class Node:
     groups: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
+    title: str = ""
+    jump: str = ""
+    metered: bool = False
+    place: Place | None = None
 
     @property
     def roles(self) -> list[str]:
@@ -42,6 +55,26 @@ class Node:
     @property
     def selectable(self) -> Selectable:
         return Selectable(self.name, frozenset(self.groups), self.labels, self.facts)
+
+
+def conflicts(nodes: Sequence[Node], saved: Collection[str] = ()) -> dict[str, str]:
+    """Node → what is in its way: another node at its place, or a group by its name.
+
+    `saved` are the names of saved selectors, which are groups too.
+    """
+    problems: dict[str, str] = {}
+    places: dict[tuple[str, int], str] = {}
+    groups = {*saved, *(group for node in nodes for group in node.groups)}
+    for node in nodes:
+        place = (node.address.lower(), node.port)
+        if (other := places.setdefault(place, node.name)) != node.name:
+            where = "this machine" if node.local else f"{node.address}:{node.port}"
+            problems[node.name] = f"{where} is the node {other} already"
+        if both := sorted({*saved} & {*node.groups}):
+            problems[node.name] = f"{both[0]} is a saved selector, which nobody joins"
+        if node.name in groups:
+            problems[node.name] = f"{node.name} would be the name of a group and of a node"
+    return problems
 
 
 def render(nodes: Sequence[Node]) -> str:

@@ -83,6 +83,26 @@ def port(value: object) -> int:
     return int(text)
 
 
+def jump(value: str) -> str:
+    """A jump host as `[USER@]HOST[:PORT]`; raises ValueError."""
+    account, at, place = value.rpartition("@")
+    host, colon, number = place.partition(":")
+    if at:
+        user(account)
+    if colon:
+        port(number)
+    address(host)
+    return value
+
+
+def label(text: str) -> tuple[str, str]:
+    """`KEY=VALUE` as a pair; raises ValueError."""
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise ValueError(f"{text[:80]!r} is not KEY=VALUE")
+    return node_name(key), safe_text(value)
+
+
 def safe_text(value: str) -> str:
     """Free text that nothing will take for a template or a terminal command; raises ValueError."""
     if any(mark in value for mark in ("{{", "{%", "{#")):
@@ -107,5 +127,6 @@ ModelName = Annotated[str, AfterValidator(model_name)]
 Version = Annotated[str, AfterValidator(version)]
 Address = Annotated[str, AfterValidator(address)]
 User = Annotated[str, AfterValidator(user)]
+Jump = Annotated[str, AfterValidator(jump)]
 Port = Annotated[int, BeforeValidator(port)]
 SafeText = Annotated[str, AfterValidator(safe_text)]

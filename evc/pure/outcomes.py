@@ -15,7 +15,8 @@ Word = Literal["done", "nothing", "pending", "failed"]
 class NodeOutcome:
     """What a command did on one node; `pending` means it could not be asked.
 
-    `url` is where the model is reached there, when it serves.
+    `url` is where the model is reached there, when it serves; `warnings` are what will be in the
+    way later, each with its remedy.
     """
 
     outcome: Word
@@ -24,6 +25,7 @@ class NodeOutcome:
     seconds: float = 0.0
     logs: str = ""
     url: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -37,6 +39,7 @@ class NodeOutcome:
             "reason": self.reason,
             "seconds": round(self.seconds, 1),
             "url": self.url,
+            "warnings": list(self.warnings),
         }
 
 
@@ -79,6 +82,7 @@ def joined(first: NodeOutcome, then: NodeOutcome) -> NodeOutcome:
         first.seconds + then.seconds,
         then.logs or first.logs,
         then.url or first.url,
+        first.warnings + then.warnings,
     )
 
 

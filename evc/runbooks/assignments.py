@@ -91,3 +91,14 @@ def standing(store: Store) -> list[Row]:
         " JOIN release ON release.id = deployment.release_id"
         " GROUP BY deployment.id ORDER BY deployment.id"
     )
+
+
+def releases_of(store: Store, node: Node) -> list[tuple[str, int]]:
+    """The models that `node` should run, each with the id of its release."""
+    rows = store.rows(
+        "SELECT assignment.model, release_id FROM assignment"
+        " JOIN deployment ON deployment.id = deployment_id WHERE node_id = ?"
+        " ORDER BY assignment.model",
+        (node.id,),
+    )
+    return [(str(row["model"]), int(row["release_id"])) for row in rows]

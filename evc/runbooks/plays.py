@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import io
 import json
+import shlex
 import sys
 import tempfile
 import zipfile
@@ -20,7 +21,7 @@ from evc.pure.inventory import Node
 
 HOME = "/var/lib/evc"
 USER = "evc"
-PYTHON = "/usr/bin/python3"
+PYTHON = "python3"  # the first on PATH: /usr/local/bin may have a newer one than the system's
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -72,7 +73,14 @@ def command(fleet: Fleet, node: Node, *words: str) -> list[str]:
 
 def target(fleet: Fleet, node: Node) -> ssh.Target:
     """Where and as whom EVC's own SSH connections go."""
-    return ssh.Target(node.name, node.address, node.port, USER, fleet.ssh_key, fleet.known_hosts)
+    key, known_hosts = fleet.ssh_key, fleet.known_hosts
+    return ssh.Target(node.name, node.address, node.port, USER, key, known_hosts, node.jump)
+
+
+def forget_connections(fleet: Fleet) -> None:
+    """No play goes through a connection that OpenSSH kept open; those in use end by themselves."""
+    for socket in fleet.sockets.iterdir():
+        socket.unlink(missing_ok=True)
 
 
 def program(fleet: Fleet) -> Path:
@@ -92,20 +100,29 @@ def _own(fleet: Fleet, node: Node) -> dict[str, Any]:
     if node.local:
         return {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     return {
-        "ansible_host": node.address,
-        "ansible_port": node.port,
+        **_place(node),
         "ansible_user": USER,
         "ansible_ssh_private_key_file": str(fleet.ssh_key),
-        "ansible_python_interpreter": PYTHON,
     }
 
 
-def _login(node: Node) -> dict[str, Any]:
+def _place(node: Node) -> dict[str, Any]:
     host: dict[str, Any] = {
         "ansible_host": node.address,
         "ansible_port": node.port,
         "ansible_python_interpreter": PYTHON,
     }
+    if node.jump:
+        # Not `ProxyJump`: that one would ask on the terminal about a jump host it does not know.
+        user_and_host, _, port = node.jump.partition(":")
+        words = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+        words += ["-p", port or "22", "-W", "[%h]:%p", user_and_host]
+        host["ansible_ssh_common_args"] = f'-o ProxyCommand="{shlex.join(words)}"'
+    return host
+
+
+def _login(node: Node) -> dict[str, Any]:
+    host = _place(node)
     if node.login_user:
         host["ansible_user"] = node.login_user
     if node.login_key:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,15 +12,19 @@ from evc.pure import observations
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
-from evc.runbooks import plays
+from evc.pure.outcomes import Word
+from evc.runbooks import host_keys, plays
+
+_REFUSED = re.compile("Host key verification failed|HOST IDENTIFICATION HAS CHANGED")
 
 
 @dataclass(frozen=True)
 class Silent:
-    """A node that could not be asked, and why."""
+    """A node that could not be asked, and why; `outcome` is what that means for a rollout."""
 
     reason: str
     reachable: bool = False
+    outcome: Word = "pending"
 
 
 Answer = Observation | Silent
@@ -45,7 +50,17 @@ def probe(
         for node in nodes
     }
     results = plays.play(fleet, "probe", nodes, orders=orders)
-    return {name: _answer(result) for name, result in results.items()}
+    answers = {name: _answer(result) for name, result in results.items()}
+    return answers | _strangers(fleet, nodes, results)
+
+
+def _strangers(
+    fleet: Fleet, nodes: Sequence[Node], results: Mapping[str, Result]
+) -> dict[str, Answer]:
+    """Nodes that show another host key than the pinned one, with both fingerprints."""
+    refused = [node for node in nodes if _REFUSED.search(results[node.name].message)]
+    changes = host_keys.changes(fleet, refused)
+    return {name: Silent(reason, outcome="failed") for name, reason in changes.items()}
 
 
 def _answer(result: Result) -> Answer:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
+from evc.pure import complaints
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
@@ -28,8 +29,23 @@ MIN_DISK_BYTES = 2 * 1024**3
 MAX_CLOCK_OFFSET_SECONDS = 30.0
 
 
+@dataclass(frozen=True)
+class Options:
+    """What registering may do beyond the usual: take over another fleet's node, install Docker."""
+
+    adopt: bool = False
+    install_docker: bool = False
+
+
+PLAIN = Options()
+
+
 def register(
-    fleet: Fleet, store: Store, nodes: Sequence[Node], progress: Progress, adopt: bool = False
+    fleet: Fleet,
+    store: Store,
+    nodes: Sequence[Node],
+    progress: Progress,
+    options: Options = PLAIN,
 ) -> dict[str, NodeOutcome]:
     """Register `nodes`, all at once; an outcome for each, none stops another."""
     if not nodes:
@@ -37,22 +53,24 @@ def register(
     began = time.monotonic()
     ways = [Registration(node) for node in nodes]
     host_keys.pin(fleet, ways, progress)
-    _install(fleet, [way for way in ways if not way.problem], adopt, progress)
+    _install(fleet, [way for way in ways if not way.problem], options, progress)
     _look(fleet, store, [way for way in ways if not way.problem])
     inventory.render_inventory(fleet, store)
     seconds = time.monotonic() - began
-    for way in ways:
-        for warning in way.warnings:
-            progress.say(f"{way.node.name}: warning: {warning}")
     return {way.node.name: _outcome(way, seconds) for way in ways}
 
 
 def add(
-    fleet: Fleet, store: Store, node: Node, sudo: Path | None, adopt: bool, progress: Progress
+    fleet: Fleet,
+    store: Store,
+    node: Node,
+    sudo: Mapping[str, Path],
+    options: Options,
+    progress: Progress,
 ) -> Outcome:
     """Take `node` into the inventory, unless it is there, and register it.
 
-    `sudo` is a private file with the password for this time; `node.sudo_file` one that is kept.
+    `sudo` has private files with passwords for this time; `node.sudo_file` is one that is kept.
     """
     with fleet.lock("nodes"):
         known = {one.name: one for one in inventory.everyone(store)}.get(node.name)
@@ -60,18 +78,25 @@ def add(
             inventory.insert(store, node)
         elif node.address and (known.address, known.port) != (node.address, node.port):
             place = f"{known.address}:{known.port}"
-            raise BadInput(f"{node.name} is {place} already", f"evc node remove {node.name}")
+            raise BadInput(
+                f"{node.name} is {place} already",
+                f"moved: `evc node set {node.name} --address …`; another machine: `evc node"
+                f" replace {node.name} {node.address}`",
+            )
         registry.ensure(fleet, progress.say)
         chosen = [one for one in inventory.everyone(store) if one.name == node.name]
-        done = register(fleet, store, with_sudo(chosen, sudo), progress, adopt)
+        done = register(fleet, store, with_sudo(chosen, sudo), progress, options)
         outcome = Outcome(done)
         audit.record(store, f"node add {node.name}", done, outcome.word)
     return outcome
 
 
-def with_sudo(nodes: Sequence[Node], sudo: Path | None) -> list[Node]:
+def with_sudo(nodes: Sequence[Node], sudo: Mapping[str, Path]) -> list[Node]:
     """The nodes with another file for the sudo password, where one is given."""
-    return [replace(node, sudo_file=str(sudo)) if sudo else node for node in nodes]
+    return [
+        replace(node, sudo_file=str(sudo[node.name])) if node.name in sudo else node
+        for node in nodes
+    ]
 
 
 def remove(
@@ -97,10 +122,17 @@ def remove(
     return outcomes
 
 
-def _install(fleet: Fleet, ways: Sequence[Registration], adopt: bool, progress: Progress) -> None:
+def _install(
+    fleet: Fleet, ways: Sequence[Registration], options: Options, progress: Progress
+) -> None:
     registry.load(fleet)
     public = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}")
-    shared = {**trust.variables(fleet), "evc_public_key": public, "evc_adopt": adopt}
+    shared = {
+        **trust.variables(fleet),
+        "evc_public_key": public,
+        "evc_adopt": options.adopt,
+        "evc_install_docker": options.install_docker,
+    }
     for playbook, local in (("copy_cert", False), ("repair", True)):
         # On the controller itself there is no user to make and no sudo to ask for.
         nodes = [way.node for way in ways if way.node.local is local]
@@ -114,7 +146,7 @@ def _install(fleet: Fleet, ways: Sequence[Registration], adopt: bool, progress: 
         )
         for way in ways:
             if way.node.name in results:
-                way.problem = results[way.node.name].message
+                way.problem = complaints.explain(results[way.node.name].message)
 
 
 def _look(fleet: Fleet, store: Store, ways: Sequence[Registration]) -> None:
@@ -137,25 +169,31 @@ def findings(seen: Observation, clock_offset: float) -> list[str]:
     found = []
     if seen.engine is None:
         found.append(
-            f"Docker does not answer ({seen.engine_problem}): install docker.io or Docker's"
-            " own package there, then register again"
+            f"Docker does not answer ({seen.engine_problem}): install docker.io or Docker's own"
+            " package there (`--install-docker` does it on Debian and its kin), then register again"
         )
     elif not seen.engine.memory_limit:
         found.append(
             "memory limits are not enforced: add `cgroup_enable=memory cgroup_memory=1` to the"
-            " kernel's command line and reboot it"
+            " kernel's command line (/boot/firmware/cmdline.txt on a Pi) and reboot it"
         )
     if seen.facts.disk_free and seen.facts.disk_free < MIN_DISK_BYTES:
-        found.append(f"only {seen.facts.disk_free / 1e9:.1f} GB free for images: make room")
+        found.append(
+            f"only {seen.facts.disk_free / 1e9:.1f} GB free for images: make room, or move Docker"
+            ' to a bigger disk (`"data-root"` in /etc/docker/daemon.json)'
+        )
     if abs(clock_offset) > MAX_CLOCK_OFFSET_SECONDS:
-        found.append(f"its clock is {clock_offset:+.0f} s off: set up NTP there")
+        found.append(
+            f"its clock is {clock_offset:+.0f} s off: set up NTP there (`timedatectl set-ntp"
+            " true`, or `apt-get install systemd-timesyncd`)"
+        )
     return found
 
 
 def _outcome(way: Registration, seconds: float) -> NodeOutcome:
     if way.problem:
         return NodeOutcome("failed", ("register",), way.problem, seconds)
-    return NodeOutcome("done", ("register",), "", seconds)
+    return NodeOutcome("done", ("register",), "", seconds, warnings=tuple(way.warnings))
 
 
 def _unregister(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:

@@ -79,7 +79,7 @@ def prepare(
             unknown.append(node.name)
             plans[node.name] = NodePlan((plan.Action("program", answer.reason),))
         else:
-            outcomes[node.name] = NodeOutcome("pending", reason=answer.reason)
+            outcomes[node.name] = NodeOutcome(answer.outcome, reason=answer.reason)
     return Planned(
         {node.name: node for node in nodes}, plans, outcomes, tuple(unknown), tuple(cut_off)
     )

@@ -91,7 +91,7 @@ async def _two_machines(keys: list[asyncssh.SSHKey], ways: list[Registration]) -
         server = await asyncssh.listen("127.0.0.1", 0, server_host_keys=[key])
         port = server.sockets[0].getsockname()[1]
         way.node = Node(0, way.node.name, "127.0.0.1", port)
-    await host_keys._show_keys(ways)
+    await host_keys._show_keys(ways, {})
 
 
 @pytest.mark.parametrize("same", [True, False])
