@@ -122,8 +122,9 @@ async def lines(
             connection(target) as link,
             link.create_process(shlex.join(argv), errors="replace", stderr=stderr) as process,
         ):
-            process.stdin.write(stdin)
-            process.stdin.write_eof()
+            with contextlib.suppress(BrokenPipeError):  # a program may end before it reads
+                process.stdin.write(stdin)
+                process.stdin.write_eof()
             async for line in process.stdout:
                 if line:  # asyncssh has one more at the end
                     yield line.rstrip("\n")[:MAX_LINE]
@@ -214,8 +215,9 @@ async def _local_lines(argv: Sequence[str], stdin: str, all_output: bool) -> Asy
         *argv, stdin=pipe, stdout=pipe, stderr=both if all_output else pipe, limit=MAX_LINE
     )
     assert process.stdin and process.stdout
-    process.stdin.write(stdin.encode())
-    process.stdin.close()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(stdin.encode())
+        process.stdin.close()
     async for line in process.stdout:
         yield line.decode("utf-8", "replace").rstrip("\n")
     error = (await process.stderr.read(2000)).decode("utf-8", "replace") if process.stderr else ""
