@@ -32,13 +32,17 @@ class Network:
     def __init__(self) -> None:
         self.contacts = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
 
     @property
     def port(self) -> str:
         return str(self._socket.getsockname()[1])
 
     def close(self) -> None:
+        # A thread left in accept() would go on taking connections, by then another server's.
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._socket.close()
 
     def _accept(self) -> None:

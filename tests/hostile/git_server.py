@@ -60,7 +60,10 @@ def serving(respond: Respond, scratch: Path) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     server = _Server(("127.0.0.1", 0), _handler(respond))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    # Hands shake in the connection's own thread: one that never does must not stop the others.
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

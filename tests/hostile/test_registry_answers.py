@@ -77,7 +77,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         if pair == "":
             pair = certs.server(AUTHORITY, {"127.0.0.1"}, NOW)
         if isinstance(pair, certs.Pair):
-            server.socket = _context(tmp_path, pair).wrap_socket(server.socket, server_side=True)
+            # Hands shake in the connection's thread: one that never does stops no other.
+            server.socket = _context(tmp_path, pair).wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return server
 
