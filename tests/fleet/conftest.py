@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,11 @@ class Home:
         return json.loads(self.on(node, "docker", "inspect", *ids)) if ids else []
 
 
+def port(model: str) -> int:
+    """Where a `tiny` project of this name serves."""
+    return 8100 + zlib.crc32(model.encode()) % 800
+
+
 def wait_until(what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for a state, at most `seconds`."""
     deadline = time.monotonic() + seconds
@@ -98,6 +104,8 @@ def tiny(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
         config = folder / "myEVCconfig.yaml"
         text = config.read_text().replace("version: 0", f"version: {version}")
         config.write_text(text.replace("model_name: tiny", f"model_name: {model}"))
+        for file in (config, folder / "app.py"):  # each model has a port of its own
+            file.write_text(file.read_text().replace("8100", str(port(model))))
         (folder / "fault").write_text(fault)
         return folder
 

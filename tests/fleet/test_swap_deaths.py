@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Home, wait_until
+from conftest import Home, port, wait_until
 
 pytestmark = pytest.mark.fleet
 
@@ -158,7 +158,8 @@ def _settled(home: Home) -> bool:
         "import engine, journal, swap, health;"
         "assert journal.Journal(swap.folder('swapped')).finished();"
         "(one,) = swap.ours('swapped');"
-        "assert not health.look(one['Id'], {'host': '127.0.0.1', 'port': 8100, 'http': '/health'})"
+        f"check = {{'host': '127.0.0.1', 'port': {port('swapped')}, 'http': '/health'}};"
+        "assert not health.look(one['Id'], check)"
     )
     done = home.container(NODE).exec_run(["python3", "-c", check], user="evc")
     return bool(done.exit_code == 0)
