@@ -24,6 +24,9 @@ COMMANDS = {
     "model": "Build models and list their releases.",
     "run": "The main job: register, build, deploy.",
     "deploy": "Put a built release on nodes.",
+    "sync": "Bring nodes to what they should run.",
+    "config": "Variables and files for containers, by fleet, group and node.",
+    "secret": "Secrets for containers, by fleet, group and node.",
     "status": "What runs where, asked of the nodes now.",
     "predict": "Send an image to a served model.",
 }

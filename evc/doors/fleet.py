@@ -58,6 +58,11 @@ class Fleet:
         return self.certs / "ca.crt"
 
     @property
+    def settings_key(self) -> Path:
+        """What secrets are encrypted with."""
+        return self.certs / "settings.key"
+
+    @property
     def sockets(self) -> Path:
         """Where SSH keeps its control sockets: short, since their paths may have 107 bytes."""
         folder = _private(Path(tempfile.gettempdir()) / f"evc-{os.getuid()}-{self.id}")

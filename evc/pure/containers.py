@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from evc.pure.config import ProjectConfig, Serve
 
-USER = "10001:10001"
+OWNER = 10001
 # A root file system that is read-only, and no telemetry of the runtimes inside.
 ENVIRONMENT = {
     "HOME": "/tmp",
@@ -24,20 +25,40 @@ ENVIRONMENT = {
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
-def config(project: ProjectConfig, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Volume:
+    """A named volume of the node's engine: files that are given to a container."""
+
+    name: str
+    kind: Literal["settings"]
+    target: str
+    owner: int
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one node adds to a release's container."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    volumes: Sequence[Volume] = ()
+
+
+NOTHING = Given()
+
+
+def config(project: ProjectConfig, given: Given = NOTHING) -> dict[str, Any]:
     """The create request, published as the project says, without image and labels."""
     serve = project.serve
+    variables = {**ENVIRONMENT, **given.variables}
     request: dict[str, Any] = {
-        "Env": [
-            f"{name}={value}" for name, value in {**ENVIRONMENT, **(environment or {})}.items()
-        ],
-        "HostConfig": _host_config(project),
+        "Env": [f"{name}={value}" for name, value in variables.items()],
+        "HostConfig": {**_host_config(project), **_mounts(given.volumes)},
     }
     if serve.command:
         request["Cmd"] = serve.command
         request["Entrypoint"] = []
     if not serve.root:
-        request["User"] = USER
+        request["User"] = f"{OWNER}:{OWNER}"
     if serve.port:
         request["ExposedPorts"] = {f"{serve.port}/tcp": {}}
     return request
@@ -58,6 +79,26 @@ def _host_config(project: ProjectConfig) -> dict[str, Any]:
         "PortBindings": _ports(serve),
         "RestartPolicy": {"Name": "no"},
     }
+
+
+def owner(serve: Serve) -> int:
+    """The account that the container runs as, and that its files belong to."""
+    return 0 if serve.root else OWNER
+
+
+def _mounts(volumes: Sequence[Volume]) -> dict[str, Any]:
+    """NoCopy: what the image has at that place must not get into the volume."""
+    mounts = [
+        {
+            "Type": "volume",
+            "Source": one.name,
+            "Target": one.target,
+            "ReadOnly": one.kind == "settings",
+            "VolumeOptions": {"NoCopy": True},
+        }
+        for one in volumes
+    ]
+    return {"Mounts": mounts} if mounts else {}
 
 
 def _ports(serve: Serve) -> dict[str, Any]:

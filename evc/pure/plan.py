@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evc.pure.containers import Volume
 from evc.pure.observations import Container, Observation
+from evc.pure.secret import Secret
 
 # In the order they are done on a node.
 REPAIRS = ("program", "ca", "login")
@@ -33,7 +35,10 @@ class ImageRef:
 
 @dataclass(frozen=True)
 class Wish:
-    """One model's release on one node, down to the container."""
+    """One model's release on one node, down to the container.
+
+    `files` are what its settings' volume holds: they travel apart from the rest.
+    """
 
     model: str
     release: str
@@ -43,6 +48,8 @@ class Wish:
     request: dict[str, Any]
     health: dict[str, Any]
     previous: ImageRef | None = None
+    volumes: Sequence[Volume] = ()
+    files: Mapping[str, Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

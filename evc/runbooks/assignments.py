@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evc.doors.store import Row, Store
 from evc.pure.inventory import Node
@@ -93,12 +93,20 @@ def standing(store: Store) -> list[Row]:
     )
 
 
-def releases_of(store: Store, node: Node) -> list[tuple[str, int]]:
-    """The models that `node` should run, each with the id of its release."""
+def wanted(
+    store: Store, nodes: Sequence[Node], model: str = ""
+) -> dict[tuple[str, int], list[Node]]:
+    """What `nodes` should run: (model, release's id) → the nodes; of `model` alone, or of all."""
     rows = store.rows(
-        "SELECT assignment.model, release_id FROM assignment"
-        " JOIN deployment ON deployment.id = deployment_id WHERE node_id = ?"
-        " ORDER BY assignment.model",
-        (node.id,),
+        "SELECT node_id, assignment.model, release_id FROM assignment"
+        " JOIN deployment ON deployment.id = deployment_id"
+        " WHERE ? IN ('', assignment.model) ORDER BY assignment.model, release_id",
+        (model,),
     )
-    return [(str(row["model"]), int(row["release_id"])) for row in rows]
+    by_id = {node.id: node for node in nodes}
+    found: dict[tuple[str, int], list[Node]] = {}
+    for row in rows:
+        if row["node_id"] in by_id:
+            release = (str(row["model"]), int(row["release_id"]))
+            found.setdefault(release, []).append(by_id[row["node_id"]])
+    return found

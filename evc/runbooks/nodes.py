@@ -193,7 +193,10 @@ def forget_registration(store: Store, name: str) -> None:
 
 
 def forget(store: Store, names: Sequence[str]) -> None:
-    """Take nodes out of the inventory; what was recorded of them stays."""
+    """Take nodes and their settings out; what was recorded of them stays."""
+    store.write_all(
+        "DELETE FROM setting WHERE level = 'node' AND owner = ?", [(name,) for name in names]
+    )
     store.write_all("DELETE FROM node WHERE name = ?", [(name,) for name in names])
 
 

@@ -11,7 +11,7 @@ from evc.doors.store import Store
 from evc.pure.errors import Locked
 from evc.pure.inventory import Node
 from evc.pure.outcomes import NodeOutcome, Outcome, merged
-from evc.runbooks import assignments, audit, host_keys, plays, register, registry, releases, rollout
+from evc.runbooks import audit, host_keys, plays, register, registry, sync
 from evc.runbooks import nodes as inventory
 from evc.runbooks.progress import Progress
 from evc.runbooks.register import Options
@@ -37,7 +37,7 @@ def replace_node(
         done = register.register(fleet, store, register.with_sudo([node], sudo), progress, options)
     outcomes = [done]
     if done[node.name].well:
-        outcomes += _converge(fleet, store, node.name, progress)
+        outcomes.append(_converge(fleet, store, node.name, progress))
     outcome = Outcome(merged(outcomes))
     audit.record(store, f"node replace {node.name}", outcome.nodes, outcome.word)
     return outcome
@@ -53,16 +53,9 @@ def _put_in_place(fleet: Fleet, store: Store, before: Node, after: Node, key: Ho
     return inventory.named(store, after.name)
 
 
-def _converge(
-    fleet: Fleet, store: Store, name: str, progress: Progress
-) -> list[dict[str, NodeOutcome]]:
+def _converge(fleet: Fleet, store: Store, name: str, progress: Progress) -> dict[str, NodeOutcome]:
     """Bring the node, whose facts are known now, every release that it should run."""
-    node, outcomes = inventory.named(store, name), []
-    for model, release in assignments.releases_of(store, node):
-        try:
-            with fleet.lock(f"deploy-{model}"):
-                built = releases.by_id(store, release)
-                outcomes.append(rollout.converge(fleet, store, built, [node], progress))
-        except Locked as error:
-            outcomes.append({name: NodeOutcome("pending", reason=str(error))})
-    return outcomes
+    try:
+        return sync.sync(fleet, store, [inventory.named(store, name)], progress).nodes
+    except Locked as error:
+        return {name: NodeOutcome("pending", reason=str(error))}

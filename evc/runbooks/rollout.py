@@ -16,7 +16,7 @@ from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, merged
 from evc.pure.plan import NodePlan, Wish
-from evc.runbooks import assignments, plays, registry, repair, trust, wishes
+from evc.runbooks import assignments, deliver, plays, registry, repair, trust, wishes
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
@@ -119,16 +119,20 @@ def _jobs(
     progress: Progress,
 ) -> dict[str, NodeOutcome]:
     """Give the nodes that need it their order, and follow what they do with it."""
-    orders = {
-        name: _order(fleet, action.wish)
+    wanted = {
+        name: action.wish
         for name, one in planned.plans.items()
         for action in one.actions
         if action.kind == kind and action.wish and so_far.get(name, NodeOutcome("done")).well
     }
-    if not orders:
-        return {}
     began = time.monotonic()
+    with_files = {name: wish for name, wish in wanted.items() if kind == "swap" and wish.files}
+    lacking = deliver.files(fleet, planned.nodes, with_files) if with_files else {}
+    orders = {name: _order(fleet, wish) for name, wish in wanted.items() if name not in lacking}
     nodes = {name: planned.nodes[name] for name in orders}
+    outcomes = {name: NodeOutcome("failed", reason=why) for name, why in lacking.items()}
+    if not orders:
+        return outcomes
     for name in nodes:
         progress.node(name, "starting")
     with _registry_lent(fleet, [nodes[name] for name in planned.cut_off if name in nodes]) as ports:
@@ -139,7 +143,7 @@ def _jobs(
         started = plays.play(fleet, "run_model", list(nodes.values()), shared, orders=orders)
         ends = follow(fleet, nodes, started, lambda name, entry: _show(progress, name, entry))
     seconds = time.monotonic() - began
-    return {name: _outcome(planned, name, end, seconds) for name, end in ends.items()}
+    return outcomes | {name: _outcome(planned, name, end, seconds) for name, end in ends.items()}
 
 
 def _registry_lent(
@@ -166,6 +170,7 @@ def _order(fleet: Fleet, wish: Wish) -> dict[str, Any]:
         "architecture": wish.architecture,
         "container": {"name": f"evc-{wish.model}-{job}", "config": wish.request},
         "health": wish.health,
+        "volumes": [asdict(one) for one in wish.volumes],
     }
 
 

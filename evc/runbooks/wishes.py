@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure import containers, images
+from evc.pure.containers import Given, Volume
+from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.outcomes import Word
 from evc.pure.plan import ImageRef, Wish
-from evc.runbooks import assignments, releases
+from evc.pure.settings import FOLDER, Resolved, Setting, effective, resolved
+from evc.runbooks import assignments, releases, settings
 from evc.runbooks.releases import Built
 
 Problem = tuple[Word, tuple[str, ...], str]
@@ -22,6 +25,7 @@ def wishes(
     """A wish for each node that can run `built`, and why the others cannot."""
     found: dict[str, Wish] = {}
     problems: dict[str, Problem] = {}
+    known = settings.everything(fleet, store)
     for node in nodes:
         platform = images.platform(node.architecture)
         if not node.registered:
@@ -30,37 +34,55 @@ def wishes(
             reason = f"{built.release.label} has no image for {platform}: build it first"
             problems[node.name] = ("failed", (), reason)
         else:
-            found[node.name] = _wish(fleet, store, built, node, platform)
+            try:
+                found[node.name] = _wish(fleet, store, built, node, platform, known)
+            except BadInput as error:
+                problems[node.name] = ("failed", (), str(error))
     return found, problems
 
 
-def _wish(fleet: Fleet, store: Store, built: Built, node: Node, platform: str) -> Wish:
-    image = built.images[platform]
-    about = {
-        "EVC_MODEL": built.release.model,
-        "EVC_RELEASE": built.release.label,
-        "EVC_NODE": node.name,
-    }
-    request = containers.config(built.project, about)
+def _wish(
+    fleet: Fleet,
+    store: Store,
+    built: Built,
+    node: Node,
+    platform: str,
+    known: Sequence[Setting],
+) -> Wish:
+    image, model, label = built.images[platform], built.release.model, built.release.label
+    own = resolved(effective(known, node.name, node.groups, model))
+    volumes = _volumes(fleet, built, own)
+    about = {"EVC_MODEL": model, "EVC_RELEASE": label, "EVC_NODE": node.name}
+    request = containers.config(built.project, Given({**own.variables, **about}, volumes))
     check = containers.health(built.project.serve)
     spec = containers.spec(request, check, image.digest)
     labels = {
         "evc.fleet": fleet.id,
-        "evc.model": built.release.model,
-        "evc.release": built.release.label,
+        "evc.model": model,
+        "evc.release": label,
         "evc.digest": image.digest,
         "evc.spec": spec,
     }
     return Wish(
-        model=built.release.model,
-        release=built.release.label,
+        model=model,
+        release=label,
         image=ImageRef(image.repository, image.digest),
         architecture=images.architecture(platform),
         spec=spec,
         request={**request, "Labels": labels},
         health=check,
         previous=_previous(store, built, node, platform),
+        volumes=volumes,
+        files=own.files,
     )
+
+
+def _volumes(fleet: Fleet, built: Built, own: Resolved) -> tuple[Volume, ...]:
+    """The volume of settings, a mark of its content in its name."""
+    owner = containers.owner(built.project.serve)
+    mark = settings.mark(fleet, own, owner)
+    name = f"evc-{built.release.model}-settings-{mark}"
+    return (Volume(name, "settings", FOLDER, owner),) if mark else ()
 
 
 def _previous(store: Store, built: Built, node: Node, platform: str) -> ImageRef | None:

@@ -22,7 +22,7 @@ LIBRARIES = {
     "click": {"evc.cli"},
     "rich": {"evc.cli"},
     "pydantic": {"evc.pure", "evc.runbooks.predict"},
-    "cryptography": {"evc.doors.certs", "evc.runbooks.lab.logins"},
+    "cryptography": {"evc.doors.certs", "evc.doors.vault", "evc.runbooks.lab.logins"},
     "bcrypt": {"evc.runbooks.registry.files"},
     "psutil": {"evc.runbooks.registry.place"},
 }

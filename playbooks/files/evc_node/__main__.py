@@ -1,4 +1,4 @@
-"""EVC's program on a node: `python3 evc_node.pyz probe|swap|pull|follow|build|watch|clear`.
+"""EVC's program on a node: `python3 evc_node.pyz COMMAND`, for those below.
 
 One zip of plain Python >= 3.8, standard library only. Reads its orders as JSON on stdin, answers
 with JSON lines on stdout. Runs as the user `evc`, never as root.
@@ -10,6 +10,7 @@ import build
 import clear
 import follow
 import probe
+import settings
 import swap
 import watch
 
@@ -17,6 +18,7 @@ COMMANDS = {
     "probe": probe.main,
     "swap": swap.main,
     "pull": swap.pull,
+    "settings": settings.main,
     "build": build.main,
     "clear": clear.main,
     "follow": follow.main,

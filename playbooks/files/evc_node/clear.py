@@ -1,4 +1,4 @@
-"""Take everything of EVC out of this node's engine: its containers and the images it pulled."""
+"""Take everything of EVC out of this node's engine: its containers, volumes and images."""
 
 import json
 
@@ -6,10 +6,12 @@ import engine
 
 
 def main(_arguments):
-    """Remove the containers that EVC made and the images it built or pulled; prints how many."""
+    """Remove the containers, volumes and images that EVC made; prints how many."""
     containers = engine.containers("evc.model")
     for found in containers:
         engine.remove(found["Id"])
+    for volume in engine.volumes("evc.volume"):
+        engine.remove_volume(volume["Name"])
     images = [one for one in engine.call("GET", "/images/json") if _ours(one)]
     for one in images:
         for name in [*(one.get("RepoTags") or []), *(one.get("RepoDigests") or [])]:

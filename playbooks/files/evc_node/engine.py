@@ -33,11 +33,11 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def _open(method, path, body, headers, timeout):
     connection = _UnixConnection("docker", timeout=timeout)
-    data = None if body is None else json.dumps(body)
+    raw = body is None or isinstance(body, bytes)
+    kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
     try:
-        connection.request(
-            method, path, data, {"Content-Type": "application/json", **(headers or {})}
-        )
+        data = body if raw else json.dumps(body)
+        connection.request(method, path, data, {"Content-Type": kind, **(headers or {})})
         answer = connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         raise EngineError(0, "the Docker engine does not answer: %s" % error) from error
@@ -129,6 +129,22 @@ def stop(container, seconds=10):
 def remove(container):
     """Remove a container and its anonymous volumes; one that is gone is fine."""
     _unless_gone("DELETE", "/containers/%s?force=1&v=1" % container, 60)
+
+
+def put_archive(container, archive):
+    """Unpack a tar at the root of a container, into its volumes too; it need not run."""
+    call("PUT", "/containers/%s/archive?path=/" % container, archive)
+
+
+def volumes(label):
+    """All volumes that carry `label`."""
+    filters = quote(json.dumps({"label": [label]}))
+    return call("GET", "/volumes?filters=" + filters).get("Volumes") or []
+
+
+def remove_volume(name):
+    """Remove a volume; one that is gone, or that a container has, is left."""
+    _unless_gone("DELETE", "/volumes/" + quote(name), 60)
 
 
 def restart_policy(container, policy):

@@ -14,6 +14,7 @@ import time
 import engine
 import health
 import home
+import settings
 from journal import Journal, detached
 
 # In this order. A test kills the program before and after each of them.
@@ -124,6 +125,7 @@ def pull_progress(events):
 
 def _create(journal, order, image):
     _remove_leftovers(order)
+    settings.fill(order, image)
     config = dict(order["container"]["config"], Image=image)
     container = engine.create(order["container"]["name"], config)
     journal.step("create", container=container)
@@ -159,6 +161,7 @@ def _finish(journal, order, container):
         engine.remove(old)
     engine.start(container)
     _remember(order)
+    settings.prune(order["model"])
     journal.step("retire")
     journal.step("done", container=container)
 
@@ -168,6 +171,7 @@ def _revert(journal, order, reason, logs):
     for found in ours(order["model"]):
         if found["Id"] not in order["old"]:
             engine.remove(found["Id"])
+    settings.prune(order["model"])
     serving = [old for old in order["old"] if _serve_again(old)]
     journal.step("reverted", reason=reason, logs=logs[-8000:], serving=bool(serving))
 
