@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -38,11 +38,13 @@ _DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, Arithmet
            LookupError, RecursionError)  # fmt: skip
 
 
-def inspect(path: Path) -> None:
+def inspect(path: Path, names: Collection[str] = ()) -> list[str]:
     """Look at every entry of a tar (plain or gzip); raises BadInput for what must not be unpacked.
 
-    Raises EvcError for a file that cannot be read. Nothing is written.
+    The paths in it that end with one of `names`. Raises EvcError for a file that cannot be read.
+    Nothing is written.
     """
+    found: list[str] = []
     try:
         size = path.stat().st_size
         file = path.open("rb") if path.is_file() else None
@@ -51,7 +53,16 @@ def inspect(path: Path) -> None:
     if file is None:
         raise BadInput(f"{path} is not a file")
     with file, _named(path):
-        archives.check(_members(_Unpacked(file, size)))
+        archives.check(_noted(_members(_Unpacked(file, size)), names, found))
+    return found
+
+
+def _noted(members: Iterable[Member], names: Collection[str], found: list[str]) -> Iterator[Member]:
+    """The members unchanged; the paths of those that are wanted go into `found`."""
+    for member in members:
+        if member.name.rpartition("/")[2] in names:
+            found.append(member.name)
+        yield member
 
 
 @contextlib.contextmanager

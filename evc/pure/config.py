@@ -47,7 +47,14 @@ def _image(value: str) -> str:
     return value
 
 
+def _place(value: str) -> str:
+    references.host_port(value)
+    return value
+
+
 OptionalText = Annotated[SafeText | None, BeforeValidator(_none_as_text)]
+# `HOST:PORT` where people reach a model: PORT is published on the node, HOST leads to it.
+App = Annotated[Annotated[str, AfterValidator(_place)] | None, BeforeValidator(_none_as_text)]
 Words = Annotated[list[SafeText], BeforeValidator(_listed)]
 Bytes = Annotated[str, Field(pattern=r"^[1-9][0-9]*[KMG]?$")]
 _PYPI = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9._-]+$"
@@ -62,7 +69,7 @@ class Machine(Strict):
     ip: Address
     port: Port = 22
     user: User | None = None
-    app: OptionalText = None
+    app: App = None
     hw: OptionalText = None
     os: OptionalText = None
     gpu: OptionalText = None
@@ -144,11 +151,16 @@ class Weights(Strict):
 
 
 class Serve(Strict):
-    """How the container serves, and which hardened defaults it may loosen."""
+    """How the container serves, and which hardened defaults it may loosen.
+
+    `port` is the container's, `publish` the node's own where that is another one.
+    """
 
     mode: Literal["http", "gradio", "flask", "command"] = "http"
     command: Words = []
+    workdir: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]{0,200}$")] | None = None
     port: Port | None = None
+    publish: Port | None = None
     listen: Address = "0.0.0.0"
     health: SafeText | None = None
     health_command: Words = []
@@ -156,6 +168,11 @@ class Serve(Strict):
     start_period: Annotated[int, Field(ge=1, le=3600)] = 60
     root: bool = False
     writable: bool = False
+
+    @property
+    def published(self) -> int:
+        """The node's port, 0 where nothing is published."""
+        return self.publish or self.port or 0
 
     @model_validator(mode="before")
     @classmethod
@@ -195,13 +212,13 @@ class ProjectConfig(Strict):
     model_name: ModelName
     version: Version
     activation: OptionalText = None
-    group: list[GroupName] = []
+    group: Annotated[list[GroupName], BeforeValidator(_listed)] = []
     target: Targets = {}
     owner: OptionalText = None
     task: OptionalText = None
     data: OptionalText = None
     arch: OptionalText = None
-    app: OptionalText = None
+    app: App = None
     base: Annotated[SafeText, AfterValidator(_image)] = "python:3.11-slim"
     packages: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]*$")]] = []
     requirements: Inside | None = None
@@ -213,18 +230,49 @@ class ProjectConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _serve_by_activation(cls, given: Any) -> Any:
-        """`activation: gradio` of the original is `serve: {mode: gradio}`."""
-        if isinstance(given, dict) and "serve" not in given:
-            mode = given.get("activation")
-            return {**given, "serve": {"mode": mode}} if mode in _MODE_DEFAULTS else given
+        """`activation: gradio` of the original is `serve: {mode: gradio}`, if no mode is said."""
+        if not isinstance(given, dict) or given.get("activation") not in _MODE_DEFAULTS:
+            return given
+        serve = given.get("serve") or {}
+        if isinstance(serve, dict) and "mode" not in serve:
+            return {**given, "serve": {"mode": given["activation"], **serve}}
         return given
 
     @property
     def settings(self) -> str:
-        """What belongs to a release: all but who runs it, as JSON."""
-        return self.model_dump_json(exclude={"group", "target", "owner", "activation"})
+        """What belongs to a release: all but who runs it and where, as JSON."""
+        return self.model_dump_json(exclude={"group", "target", "owner", "activation", "app"})
 
     @property
     def groups(self) -> list[str]:
         """The groups this project is meant for, in the order named."""
         return list(dict.fromkeys([*self.group, *self.target]))
+
+    def app_on(self, node: str) -> str:
+        """`HOST:PORT` where people reach the model on `node`, or '' where the file says none."""
+        machines = [one for group in self.target.values() for one in group if one.name == node]
+        return next((one.app for one in machines if one.app), self.app or "")
+
+    def on(self, node: str) -> ProjectConfig:
+        """The project as it runs on `node`: published on the port that `app` names there."""
+        app = self.app_on(node)
+        if not app or not self.serve.port:
+            return self
+        publish = references.host_port(app).port
+        serve = self.serve.model_copy(update={"publish": publish})
+        return self.model_copy(update={"serve": serve})
+
+
+def unneeded(config: ServerConfig | ProjectConfig) -> list[str]:
+    """The keys of a file that the original needed and EVC does not, each once."""
+    if isinstance(config, ProjectConfig):
+        machines = [one for group in config.target.values() for one in group]
+        found = ["arch"] if config.arch else []
+    else:
+        machines = config.builder
+        found = ["activations"] if config.activations else []
+        found += [f"path.{key}" for key in ("db", "hosts_file") if getattr(config.path, key)]
+        found += ["autorun: path"] if any(one.path != Paths() for one in config.autorun) else []
+    place = "target" if isinstance(config, ProjectConfig) else "builder"
+    keys = [key for key in ("hw", "os", "gpu") if any(getattr(one, key) for one in machines)]
+    return [*found, *(f"{place}: {key}" for key in keys)]

@@ -15,6 +15,9 @@ from typing import Any, Literal
 from evc.pure.config import ProjectConfig, Serve
 
 OWNER = 10001
+USER = f"{OWNER}:{OWNER}"
+# With `root: true`: other accounts' files and other accounts, so that sudo, chown and apt work.
+ROOT_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
 # A root file system that is read-only, and no telemetry of the runtimes inside.
 ENVIRONMENT = {
     "HOME": "/tmp",
@@ -57,8 +60,10 @@ def config(project: ProjectConfig, given: Given = NOTHING) -> dict[str, Any]:
     if serve.command:
         request["Cmd"] = serve.command
         request["Entrypoint"] = []
+    if serve.workdir:
+        request["WorkingDir"] = serve.workdir
     if not serve.root:
-        request["User"] = f"{OWNER}:{OWNER}"
+        request["User"] = USER
     if serve.port:
         request["ExposedPorts"] = {f"{serve.port}/tcp": {}}
     return request
@@ -71,6 +76,7 @@ def _host_config(project: ProjectConfig) -> dict[str, Any]:
         "ReadonlyRootfs": not serve.writable,
         "Tmpfs": {"/tmp": "rw,nosuid,nodev,size=256m"},
         "CapDrop": ["ALL"],
+        "CapAdd": ROOT_CAPABILITIES if serve.root else [],
         "SecurityOpt": ["no-new-privileges"],
         "PidsLimit": resources.pids,
         "Memory": size_bytes(resources.memory),
@@ -104,7 +110,7 @@ def _mounts(volumes: Sequence[Volume]) -> dict[str, Any]:
 def _ports(serve: Serve) -> dict[str, Any]:
     if not serve.port:
         return {}
-    return {f"{serve.port}/tcp": [{"HostIp": serve.listen, "HostPort": str(serve.port)}]}
+    return {f"{serve.port}/tcp": [{"HostIp": serve.listen, "HostPort": str(serve.published)}]}
 
 
 def unpublished(request: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +125,7 @@ def health(serve: Serve) -> dict[str, Any]:
         check["command"] = serve.health_command
     if serve.port:
         host = "127.0.0.1" if serve.listen == "0.0.0.0" else serve.listen
-        check |= {"host": host, "port": serve.port}
+        check |= {"host": host, "port": serve.published}
         if serve.health:
             check["http"] = serve.health
     return check

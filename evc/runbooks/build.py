@@ -11,7 +11,7 @@ from evc.doors import fleet as fleets
 from evc.doors import project as projects
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import containers, images, layout
+from evc.pure import containers, hardening, images, layout
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.layout import Part
@@ -34,6 +34,9 @@ def build(
     """The release of `project` with an image for each of `platforms`, and those built just now."""
     reg, release = registry.load(fleet), project.release
     found = releases.find(store, release)
+    if found and found.project != project.config:
+        releases.keep_config(store, found.id, project.config)
+        found = releases.find(store, release)
     missing = [one for one in sorted(platforms) if not _is_there(reg, found, one)]
     if missing:
         builders = {one: _builder(store, one) for one in missing}
@@ -92,7 +95,10 @@ def _build_on(
     tails: dict[str, list[str]] = {name: [] for name in nodes}
     ends = follow(fleet, nodes, started, lambda name, one: _show(progress, tails, name, one))
     for platform, node in builders.items():
-        _take(fleet, store, project, release_id, platform, node, ends[node.name], tails[node.name])
+        end, tail = ends[node.name], tails[node.name]
+        if end["step"] != "done":
+            raise _failure(project, platform, node, end, tail, orders[node.name])
+        _take(fleet, store, project, release_id, platform, node, end)
 
 
 def _require(results: Mapping[str, Any]) -> None:
@@ -141,7 +147,7 @@ def _order(fleet: Fleet, project: Project, platform: str, parts: list[str]) -> d
         "test": {
             "command": config.tests.command,
             "config": containers.unpublished(containers.config(config)),
-            "health": containers.health(config.serve),
+            "health": containers.health(config.serve.model_copy(update={"publish": None})),
         },
     }
 
@@ -175,18 +181,23 @@ def _take(
     platform: str,
     node: Node,
     end: Entry,
-    tail: list[str],
 ) -> None:
-    if end["step"] != "done":
-        last = "\n".join(f"  | {line}" for line in tail)
-        step = end.get("at", end["step"])
-        raise EvcError(
-            f"building {project.release.label} for {platform} on {node.name} failed at"
-            f" '{step}': {end.get('reason', '')}\n{last}"
-        )
     repository = images.repository(platform)
     image = Image(platform, repository, project.release.tag, str(end["digest"]), int(end["size"]))
     with registry_check.client(registry.load(fleet), "reader") as client:
         if client.head(repository, image.digest) is None:
             raise EvcError(f"{node.name} says it pushed {image.digest}; the registry has no such")
     releases.record_image(store, release_id, image, node.name)
+
+
+def _failure(
+    project: Project, platform: str, node: Node, end: Entry, tail: list[str], order: dict[str, Any]
+) -> EvcError:
+    """Where a build ended and its last lines; for a hardened default, the key that loosens it."""
+    step, reason = str(end.get("at", end["step"])), str(end.get("reason", ""))
+    where = f"building {project.release.label} for {platform} on {node.name}"
+    last = "".join(f"\n  | {line}" for line in tail)
+    said = "\n".join([*tail, reason])
+    key = hardening.key(said, order["test"]["config"]) if step == "test" else ""
+    remedy = f"`{key}` in myEVCconfig.yaml loosens this one default" if key else ""
+    return EvcError(f"{where} failed at '{step}': {reason}{last}", remedy)

@@ -11,7 +11,7 @@ from evc.doors import docker as engine
 from evc.doors import system
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import plan
+from evc.pure import config, plan
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
@@ -79,11 +79,19 @@ def fleet_folder(fleet: Fleet, store: Store, progress: Progress) -> list[Finding
         ("the registry answers", lambda: _registry(fleet, progress)),
     ]
     found = [_tried(what, check) for what, check in checks]
+    found += _unneeded(fleet) if found[0].level == "ok" else []
     free = system.free_bytes(fleet.root)
     if free < MIN_FREE_BYTES:
         what, remedy = f"only {free / 1e9:.1f} GB free", "make room: images and records need it"
         found.append(Finding("fleet", what, "warning", remedy))
     return found
+
+
+def _unneeded(fleet: Fleet) -> list[Finding]:
+    """The keys that only the original needed, in one finding."""
+    keys = config.unneeded(fleet.config())
+    what = f"ServerConfig.yaml: EVC needs no more: {', '.join(keys)}"
+    return [Finding("fleet", what, "warning", "they may go; they do no harm")] if keys else []
 
 
 def nodes(

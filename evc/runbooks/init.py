@@ -1,12 +1,14 @@
-"""Make a fleet folder: config, inventory, and the private folder for keys."""
+"""Make a fleet folder, or give a project its config."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
+from evc.doors import archives
 from evc.doors import fleet as fleets
 from evc.doors.fleet import CONFIG, Fleet
+from evc.pure import layout, project_file
 from evc.pure.errors import BadInput
 
 
@@ -25,3 +27,25 @@ def init(folder: Path) -> Fleet:
     if not ignored.exists():
         fleets.replace(ignored, "/certs/\n/db/\n")
     return fleet
+
+
+def init_project(folder: Path) -> Path:
+    """Write a commented `myEVCconfig.yaml` for the project in `folder`; its path.
+
+    Raises BadInput for a folder that has one, or that is none.
+    """
+    file = folder / layout.CONFIG
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a folder")
+    if file.exists() or file.is_symlink():
+        raise BadInput(f"{file} exists already", "change it, or remove it first")
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    programs = list(project_file.PROGRAMS.values())
+    packed = [
+        inside.rpartition("/")[2]
+        for name in names
+        if name.endswith(layout.ARCHIVES)
+        for inside in archives.inspect(folder / name, programs)
+    ]
+    fleets.replace(file, project_file.text(folder.absolute().name, names, packed))
+    return file

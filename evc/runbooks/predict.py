@@ -71,10 +71,10 @@ def predict(
             "serve: {port: 8000, predict: /predict} in its config",
         )
     data = _read(image)
-    path, port = serve.predict, serve.port
+    path = serve.predict
 
     async def everyone() -> list[Prediction]:
-        return await asyncio.gather(*[_ask(fleet, built, node, port, path, data) for node in nodes])
+        return await asyncio.gather(*[_ask(fleet, built, node, path, data) for node in nodes])
 
     predictions = asyncio.run(everyone())
     _keep(store, predictions, image.name)
@@ -89,10 +89,9 @@ def _read(image: Path) -> bytes:
     return image.read_bytes()
 
 
-async def _ask(
-    fleet: Fleet, built: Built, node: Node, port: int, path: str, data: bytes
-) -> Prediction:
+async def _ask(fleet: Fleet, built: Built, node: Node, path: str, data: bytes) -> Prediction:
     model, release = built.release.model, built.release.label
+    port = built.project.on(node.name).serve.published
     try:
         async with ssh.forwarded_port(plays.target(fleet, node), port) as local:
             began = time.monotonic()

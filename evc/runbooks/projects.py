@@ -10,7 +10,7 @@ from evc.doors import archives
 from evc.doors import docker as engine
 from evc.doors import project as folders
 from evc.doors.fleet import Fleet
-from evc.pure import images, layout, schema
+from evc.pure import dockerfiles, images, layout, schema
 from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput
 from evc.pure.images import File, Release
@@ -56,12 +56,31 @@ def read(fleet: Fleet, folder: Path, source: str, commit: str) -> Project:
     paths = {file.path for file in files}
     if config.requirements and config.requirements not in paths:
         raise BadInput(f"{folder}: {config.requirements} (requirements) is not there")
-    for path in sorted(paths):
-        if path.endswith(layout.ARCHIVES):
-            archives.inspect(folder / path)  # a Dockerfile's ADD would unpack it
+    program = _program(config)
+    # A Dockerfile's ADD would unpack them.
+    inside = {
+        path: archives.inspect(folder / path, [program])
+        for path in sorted(paths)
+        if path.endswith(layout.ARCHIVES)
+    }
+    if own and program and not config.serve.workdir:
+        workdir = dockerfiles.folder_of(program, own, paths, inside)
+        config = _started_in(config, workdir)
     text = own or images.dockerfile(config)
     bases = _base_digests(registry.load(fleet), images.bases(text))
     return Project(folder, source, commit, config, tuple(files), bool(own), text, bases)
+
+
+def _program(config: ProjectConfig) -> str:
+    """The project's own file that its command starts by a bare name: `app.py`, or ''."""
+    words = [word for word in config.serve.command[1:] if word.endswith((".py", ".sh"))]
+    return words[0] if words and "/" not in words[0] else ""
+
+
+def _started_in(config: ProjectConfig, workdir: str) -> ProjectConfig:
+    """The config with the folder its command starts in; '' leaves that to the image."""
+    serve = config.serve.model_copy(update={"workdir": workdir or None})
+    return config.model_copy(update={"serve": serve})
 
 
 def _base_digests(reg: Registry, names: Collection[str]) -> dict[str, str]:

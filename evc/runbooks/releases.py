@@ -12,6 +12,7 @@ from evc.pure import names
 from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput
 from evc.pure.images import Release
+from evc.pure.inventory import Node
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,12 @@ class Built:
     project: ProjectConfig
     images: Mapping[str, Image]
 
-    def url(self, address: str) -> str:
+    def url(self, node: Node) -> str:
         """Where people reach the model on a node, or '' for one without a port."""
-        serve = self.project.serve
-        host = address if serve.listen == "0.0.0.0" else serve.listen
-        return f"http://{host}:{serve.port}" if serve.port else ""
+        serve = self.project.on(node.name).serve
+        host = node.address if serve.listen == "0.0.0.0" else serve.listen
+        app = self.project.app_on(node.name) or f"{host}:{serve.published}"
+        return f"http://{app}" if serve.port else ""
 
 
 def find(store: Store, release: Release) -> Built | None:
@@ -128,6 +130,14 @@ def record(store: Store, release: Release, project: ProjectConfig, source: str, 
     found = find(store, release)
     assert found is not None
     return found.id
+
+
+def keep_config(store: Store, release_id: int, project: ProjectConfig) -> None:
+    """Note for whom a release is meant now: groups, targets and owner are no part of its hash."""
+    store.write(
+        "UPDATE release SET config = ?, owner = ? WHERE id = ?",
+        (project.model_dump_json(), project.owner or "", release_id),
+    )
 
 
 def record_image(store: Store, release_id: int, image: Image, built_on: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import plan
+from evc.pure import hardening, plan
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, merged
@@ -46,7 +46,7 @@ def converge(
     planned = prepare(fleet, store, built, nodes, progress)
     outcomes = {**planned.outcomes, **apply(fleet, planned, progress)}
     seconds = time.monotonic() - began
-    urls = {node.name: built.url(node.address) for node in nodes}
+    urls = {node.name: built.url(node) for node in nodes}
     outcomes = {
         name: replace(one, seconds=seconds, url=urls[name] if one.well else "")
         for name, one in outcomes.items()
@@ -211,5 +211,12 @@ def _outcome(planned: Planned, name: str, end: Entry, seconds: float) -> NodeOut
     if end["step"] == "reverted":
         kept = "the old one serves on" if end.get("serving") else "nothing serves"
         logs = str(end.get("logs", ""))
-        return NodeOutcome("failed", actions, f"{reason}; {kept}", seconds, logs)
+        key = hardening.advice(f"{logs}\n{reason}", _request(planned, name))
+        return NodeOutcome("failed", actions, f"{reason}; {kept}{key}", seconds, logs)
     return NodeOutcome("failed", actions, reason, seconds)
+
+
+def _request(planned: Planned, name: str) -> dict[str, Any]:
+    """How the new container ran on a node."""
+    wishes_there = [one.wish for one in planned.plans[name].actions if one.kind == "swap"]
+    return next((wish.request for wish in wishes_there if wish), {})

@@ -8,7 +8,7 @@ from pathlib import Path
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure import images
-from evc.pure.config import Machine, ProjectConfig, Step
+from evc.pure.config import Machine, ProjectConfig, Step, unneeded
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.outcomes import NodeOutcome, Outcome, merged
@@ -37,6 +37,7 @@ def run(
     config = projects.read_config(folder)
     steps = {step.activation for step in fleet.config().autorun}
     known = _known_steps(steps, progress)
+    _say_what_is_unneeded(fleet, config, progress)
     wanted = selector if selector is not None else _groups(config)
     with fleet.lock(f"deploy-{config.model_name}"):
         if "register" in known:
@@ -73,6 +74,14 @@ def _known_steps(steps: set[Step], progress: Progress) -> set[Step]:
     for step in sorted(steps - set(STEPS_TODAY)):
         progress.say(f"the step {step!r} is not done by `evc run`; it is left out")
     return steps & set(STEPS_TODAY)
+
+
+def _say_what_is_unneeded(fleet: Fleet, config: ProjectConfig, progress: Progress) -> None:
+    """One warning for all keys of both files that only the original needed."""
+    found = [f"{key} (ServerConfig.yaml)" for key in unneeded(fleet.config())]
+    found += [f"{key} (myEVCconfig.yaml)" for key in unneeded(config)]
+    if found:
+        progress.say(f"warning: EVC needs no more: {', '.join(found)}; nodes and the database tell")
 
 
 def _groups(config: ProjectConfig) -> str:

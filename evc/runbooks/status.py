@@ -51,7 +51,7 @@ def _model(store: Store, node: Node, one: Container) -> dict[str, Any]:
         "release": one.release,
         "digest": one.digest,
         "state": "serving" if well else "failed",
-        "url": built.url(node.address) if built else "",
+        "url": built.url(node) if built else "",
     }
 
 

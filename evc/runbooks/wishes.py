@@ -53,8 +53,9 @@ def _wish(
     own = resolved(effective(known, node.name, node.groups, model))
     volumes = _volumes(fleet, built, own)
     about = {"EVC_MODEL": model, "EVC_RELEASE": label, "EVC_NODE": node.name}
-    request = containers.config(built.project, Given({**own.variables, **about}, volumes))
-    check = containers.health(built.project.serve)
+    project = built.project.on(node.name)
+    request = containers.config(project, Given({**own.variables, **about}, volumes))
+    check = containers.health(project.serve)
     spec = containers.spec(request, check, image.digest)
     labels = {
         "evc.fleet": fleet.id,

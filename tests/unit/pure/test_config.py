@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evc.pure import schema
-from evc.pure.config import ProjectConfig, ServerConfig
+from evc.pure.config import ProjectConfig, ServerConfig, unneeded
 from evc.pure.errors import BadFile
 
 ORIGINAL = Path(__file__).parent.parent / "data" / "original"
@@ -68,6 +68,46 @@ def test_groups_and_machines_that_are_commented_out() -> None:
     assert (none.version, none.activation, none.serve.mode) == ("no", "pred", "http")
 
 
+def test_a_hub_account_commented_builders_and_anchored_folders() -> None:
+    found = server(original("ServerConfig-hub-and-gaps.yaml"))
+    assert (found.activations, found.builder) == (["download", "pred"], [])
+    assert (found.path.registry, found.path.dockerhub, found.path.db) == ("someone", True, None)
+    assert [step.activation for step in found.autorun] == ["download", "pred"]
+    assert found.autorun[0].path == found.path
+
+
+def test_a_group_as_a_word_and_what_is_loosened_beside_the_activation() -> None:
+    found = project(original("myEVCconfig-word-and-serve.yaml"))
+    assert (found.groups, found.task, found.app) == (["shop_rpi"], None, None)
+    assert (found.serve.mode, found.serve.port, found.serve.root) == ("flask", 5000, True)
+    assert [one.user for one in found.target["shop_rpi"]] == [None, "pi"]
+
+
+def test_app_says_where_a_node_publishes() -> None:
+    found = project(original("myEVCconfig-word-and-serve.yaml"))
+    assert (found.app_on("rpi01"), found.on("rpi01")) == ("", found)
+    assert found.app_on("rpi02") == "edge.example.net:39103"
+    there = found.on("rpi02").serve
+    assert (there.port, there.publish, there.published) == (5000, 39103, 39103)
+    everywhere = project(original("myEVCconfig-all-commented.yaml"))
+    assert everywhere.app_on("any") == "192.0.2.5:7999"
+    assert everywhere.on("any") == everywhere, "without a port there is nothing to publish"
+
+
+def test_where_people_reach_it_is_no_part_of_the_release() -> None:
+    one, two = (project(f"{PROJECT}app: 192.0.2.5:{port}\n") for port in (1, 2))
+    assert one.settings == two.settings
+
+
+def test_keys_that_only_the_original_needed() -> None:
+    found = unneeded(server(original("ServerConfig.yaml")))
+    assert found == ["activations", "path.db", "path.hosts_file", "autorun: path",
+                     "builder: hw", "builder: os", "builder: gpu"]  # fmt: skip
+    assert unneeded(project(original("myEVCconfig.yaml"))) == [
+        "arch", "target: hw", "target: os", "target: gpu"]  # fmt: skip
+    assert unneeded(server(SAMPLE.read_text())) == unneeded(project(PROJECT)) == []
+
+
 def test_the_sample_of_the_repository_loads() -> None:
     found = server(SAMPLE.read_text(encoding="utf-8"))
     assert [step.activation for step in found.autorun] == ["register", "build", "download"]
@@ -119,6 +159,8 @@ def test_problems_of_the_fleets_file(text: str, said: str) -> None:
         ("resources: {cpus: inf}", "resources.cpus"),
         ("serve: {mode: camara}", "serve.mode"),
         ("serve: {listen: a b}", "serve.listen"),
+        ("serve: {workdir: ../x}", "serve.workdir"),
+        ("app: 192.0.2.5", "app"),
         ("serve: {privileged: true}", "serve.privileged"),
         ("group: [user]", "group.0"),
         ("target: {builder: []}", "target.builder"),

@@ -37,6 +37,23 @@ def test_the_command_replaces_the_images_entrypoint() -> None:
     assert (found["Entrypoint"], found["Cmd"]) == ([], ["python3", "run.py"])
 
 
+def test_root_gets_what_sudo_and_chown_need_and_nothing_else() -> None:
+    found = request("serve: {root: true}")
+    assert "User" not in found and found["HostConfig"]["CapDrop"] == ["ALL"]
+    assert found["HostConfig"]["CapAdd"] == containers.ROOT_CAPABILITIES
+    assert found["HostConfig"]["SecurityOpt"] == ["no-new-privileges"]
+    assert found["HostConfig"]["ReadonlyRootfs"]
+
+
+def test_the_nodes_own_port_may_be_another_one() -> None:
+    given = project("serve: {port: 7860, publish: 7999, workdir: /home}")
+    found = containers.config(given)
+    assert found["WorkingDir"] == "/home" and list(found["ExposedPorts"]) == ["7860/tcp"]
+    (published,) = found["HostConfig"]["PortBindings"]["7860/tcp"]
+    assert published["HostPort"] == "7999"
+    assert containers.health(given.serve)["port"] == 7999
+
+
 def test_ports_are_published_on_a_named_address() -> None:
     assert request()["HostConfig"]["PortBindings"] == {}
     found = request("serve: {port: 8000, listen: 127.0.0.1}")
@@ -51,7 +68,7 @@ def test_ports_are_published_on_a_named_address() -> None:
 @pytest.mark.parametrize(
     ("text", "changed"),
     [
-        ("serve: {root: true}", {"User"}),
+        ("serve: {root: true}", {"User", "CapAdd"}),
         ("serve: {writable: true}", {"ReadonlyRootfs"}),
         ("resources: {memory: 512M}", {"Memory"}),
         ("resources: {cpus: 1.5}", {"NanoCpus"}),

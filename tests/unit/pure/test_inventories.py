@@ -279,3 +279,18 @@ def test_a_hostile_csv_is_refused_with_its_line(text: str, said: str) -> None:
 
 def test_the_controller_itself_may_be_in_its_own_file() -> None:
     assert nodes("here ansible_connection=local")["here"].address is None
+
+
+def test_the_originals_hosts_ini() -> None:
+    """Many nodes behind one address, each on its own port."""
+    text = (Path(__file__).parent.parent / "data" / "original" / "hosts.ini").read_text()
+    found = read(text)
+    assert not found.problems and not found.left_out
+    places = {one.name: (one.address, one.port, one.groups) for one in found.nodes}
+    assert places == {
+        "b01": ("builder.example.net", 20023, ()),
+        "rpi01": ("edge.example.net", 39002, ("shop_rpi",)),
+        "rpi02": ("edge.example.net", 39003, ("shop_rpi",)),
+        "n02": ("edge.example.net", 33322, ("shop_nuc",)),
+    }
+    assert {one.name for one in found.nodes if one.roles == ("builder",)} == {"b01"}
