@@ -22,6 +22,7 @@ from evc.pure.names import (
     User,
     Version,
 )
+from evc.pure.network import Network
 from evc.pure.schema import Strict
 
 Step = Literal["register", "build", "download", "run", "train", "pred", "delete", "mon_d", "mon_m"]
@@ -131,6 +132,7 @@ class ServerConfig(Strict):
     builder: Annotated[Machines, AfterValidator(_distinct_list)] = []
     path: Paths = Paths()
     autorun: list[AutorunStep] = DEFAULT_AUTORUN
+    network: Network = Network()
 
 
 class Weights(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,11 +13,13 @@ from evc.doors import project as projects
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure import containers, hardening, images, layout
-from evc.pure.errors import EvcError
+from evc.pure import network as networks
+from evc.pure.errors import BadInput, EvcError
 from evc.pure.inventory import Node
 from evc.pure.layout import Part
+from evc.pure.network import Settings
+from evc.runbooks import network, plays, registry, releases, repair
 from evc.runbooks import nodes as inventory
-from evc.runbooks import plays, registry, releases, repair
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.progress import Progress
 from evc.runbooks.projects import Project
@@ -81,11 +84,15 @@ def _build_on(
     if left_out:
         progress.say(f"not in the image: {', '.join(left_out)}")
     parts = layout.parts(project.config, project.files)
+    found = _settings(fleet, project)
     with tempfile.TemporaryDirectory(prefix="evc-context-") as folder:
-        context = [_packed(fleet, project, part, Path(folder)) for part in parts]
+        context = [_packed(fleet, project, part, found, Path(folder)) for part in parts]
         for name in nodes:
             progress.node(name, "receiving the build context")
-        sent = plays.play(fleet, "copy_model", list(nodes.values()), {"evc_context": context})
+        network_file = Path(folder) / "network.json"
+        fleets.write_private(network_file, _network(found))
+        shared = {"evc_context": context, "evc_network": str(network_file)}
+        sent = plays.play(fleet, "copy_model", list(nodes.values()), shared)
     _require(sent)
     orders = {
         node.name: _order(fleet, project, platform, [one["name"] for one in context])
@@ -107,11 +114,30 @@ def _require(results: Mapping[str, Any]) -> None:
             raise EvcError(f"{name}: {result.message}")
 
 
-def _packed(fleet: Fleet, project: Project, part: Part, folder: Path) -> dict[str, str]:
+def _settings(fleet: Fleet, project: Project) -> Settings:
+    """How the build reaches packages; raises BadInput where that would stay in the image."""
+    found = network.settings(fleet)
+    if found.environment and networks.keeps_proxy(project.dockerfile):
+        raise BadInput(
+            "the Dockerfile declares a proxy itself, which would keep its address in the image",
+            "take its ARG and ENV lines of proxies out: builds get `network:` without them",
+        )
+    return found
+
+
+def _network(settings: Settings) -> str:
+    """What the builder reads beside its order, which is logged where this is not."""
+    return json.dumps({"environment": settings.environment, "secrets": settings.secrets})
+
+
+def _packed(
+    fleet: Fleet, project: Project, part: Part, settings: Settings, folder: Path
+) -> dict[str, str]:
     """A part as a tar: its name and path. EVC's own files travel with the code."""
     extra = {}
     if part.kind == "code":
-        extra["Dockerfile"] = images.with_bases(project.dockerfile, _pinned(fleet, project))
+        text = networks.dockerfile(project.dockerfile, settings)
+        extra["Dockerfile"] = images.with_bases(text, _pinned(fleet, project))
         script = fleets.share() / "playbooks" / "files" / FETCH_WEIGHTS
         extra[f"evc/{FETCH_WEIGHTS}"] = script.read_text(encoding="utf-8")
         part = Part("code", {path: one for path, one in part.files.items() if path not in extra})

@@ -3,6 +3,7 @@
 The build itself is Docker's own client with BuildKit; all else goes over the engine's socket.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -87,10 +88,38 @@ def _pull_bases(journal, order):
 def _build(journal, order, context):
     client, environment = _client()
     command = [*client, "--progress=plain", "--tag", order["tag"], "--file", "Dockerfile"]
+    network = _network()
+    environment.update(network["environment"])
+    for name in sorted(network["environment"]):
+        command += ["--build-arg", name]  # the client takes its value from the environment
     for key, value in sorted(order["labels"].items()):
         command += ["--label", "%s=%s" % (key, value)]
-    _output(journal, "build", [*command, "."], context, environment)
+    with _secrets(journal.folder / "secrets", network["secrets"]) as arguments:
+        _output(journal, "build", [*command, *arguments, "."], context, environment)
     journal.step("build")
+
+
+def _network():
+    """Proxies for the build's steps, and what they get mounted; neither stays in the image."""
+    try:
+        return json.loads((home.HOME / "network.json").read_text())
+    except OSError:
+        return {"environment": {}, "secrets": {}}
+
+
+@contextlib.contextmanager
+def _secrets(folder, texts):
+    """Texts as private files for the time of a build: the client's arguments that name them."""
+    shutil.rmtree(str(folder), ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    arguments = []
+    try:
+        for name, text in sorted(texts.items()):
+            (folder / name).write_text(text)
+            arguments += ["--secret", "id=%s,src=%s" % (name, folder / name)]
+        yield arguments
+    finally:
+        shutil.rmtree(str(folder), ignore_errors=True)
 
 
 def _client():

@@ -286,7 +286,7 @@ def test_the_originals_hosts_ini() -> None:
     text = (Path(__file__).parent.parent / "data" / "original" / "hosts.ini").read_text()
     found = read(text)
     assert not found.problems and not found.left_out
-    places = {one.name: (one.address, one.port, one.groups) for one in found.nodes}
+    places = {one.name: (one.address, one.port, one.groups or ()) for one in found.nodes}
     assert places == {
         "b01": ("builder.example.net", 20023, ()),
         "rpi01": ("edge.example.net", 39002, ("shop_rpi",)),
