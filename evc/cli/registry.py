@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from pathlib import Path
 
 import click
 
 from evc.cli import console
+from evc.doors.fleet import read_private
 from evc.pure.errors import BadInput, EvcError
+from evc.pure.secret import Secret
 from evc.runbooks import base_images, registry
 from evc.runbooks.registry import images
 
@@ -77,7 +80,7 @@ def status(folder: str | None, output: str) -> None:
             (name, side.address, "up" if side.up else f"down: {side.reason}")
             for name, side in sides
         ),
-        ("certificate", f"{found.certificate_days_left:.0f} days left", ""),
+        ("certificate", _days(found.certificate_days_left), ""),
         ("storage", _size(found.storage_bytes), f"{len(found.repositories)} repositories"),
     ]
     console.show_table(("PART", "VALUE", "STATE"), rows, "")
@@ -100,6 +103,35 @@ def list_(folder: str | None, output: str) -> None:
     columns = ("REPOSITORY", "TAG", "DIGEST", "SIZE", "ARCHITECTURE")
     rows = [(e.repository, e.tag, e.digest, _size(e.size), e.architecture) for e in found]
     console.show_table(columns, rows, "The registry is empty.")
+
+
+@command.command()
+@click.argument("user")
+@click.option("--password-file", metavar="FILE", help="0600 file; - for stdin. Default: asked.")
+@click.option("--nodes", is_flag=True, help="A login of the nodes' own, that only pulls.")
+@click.pass_obj
+def login(folder: str | None, user: str, password_file: str | None, nodes: bool) -> None:
+    """Keep a login for a registry that is not EVC's: a hub's account, or one that runs already.
+
+    \b
+    Example:
+      evc registry login shop --password-file ~/hub.token
+      evc registry login shop-readers --nodes --password-file -
+    """
+    fleet = console.fleet(folder)
+    registry.login(fleet, user, Secret(_password(user, password_file)), nodes)
+    console.say(f"{user} is kept for {'the nodes' if nodes else 'builders, and nodes without own'}")
+
+
+def _password(user: str, file: str | None) -> str:
+    if file == "-":
+        return sys.stdin.readline().rstrip("\n")
+    if file:
+        return read_private(Path(file))
+    if not sys.stdin.isatty():
+        raise BadInput("there is no terminal to ask on", "--password-file FILE, or - for stdin")
+    typed: str = click.prompt(f"password or token of {user}", hide_input=True, err=True)
+    return typed
 
 
 @command.command("import")
@@ -130,6 +162,10 @@ def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise BadInput("this removes images, and there is no terminal to ask on", "add --yes")
     click.confirm(question, abort=True, err=True)
+
+
+def _days(left: float | None) -> str:
+    return "not EVC's" if left is None else f"{left:.0f} days left"
 
 
 def _size(count: float) -> str:

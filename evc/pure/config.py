@@ -24,6 +24,7 @@ from evc.pure.names import (
 )
 from evc.pure.network import Network
 from evc.pure.schema import Strict
+from evc.pure.target import RegistryKeys
 
 Step = Literal["register", "build", "download", "run", "train", "pred", "delete", "mon_d", "mon_m"]
 
@@ -133,6 +134,7 @@ class ServerConfig(Strict):
     path: Paths = Paths()
     autorun: list[AutorunStep] = DEFAULT_AUTORUN
     network: Network = Network()
+    registry: RegistryKeys = RegistryKeys()
 
 
 class Weights(Strict):

@@ -45,6 +45,7 @@ class Engine(_Answer):
     runtimes: Annotated[list[Short], Field(max_length=50)] = []
     memory_limit: bool = True
     pids_limit: bool = True
+    insecure: Annotated[list[Short], Field(max_length=100)] = []
 
 
 class Container(_Answer):

@@ -13,16 +13,23 @@ from evc.pure.secret import Secret
 # In the order they are done on a node.
 REPAIRS = ("program", "ca", "login")
 NO_ENGINE = "no Docker engine answers there"
+NO_INSECURE = (
+    "its Docker does not talk to {} without TLS: `evc node add` with its name again adds that to"
+    " /etc/docker/daemon.json (sudo, once) and reloads Docker"
+)
 
 
 @dataclass(frozen=True)
 class Trust:
-    """What every registered node of the fleet has, as hashes: program, logins, mark; CA by host."""
+    """What every registered node of the fleet has, as hashes: program, logins, mark; CA by host.
+
+    `insecure` are the hosts that its engine talks to without TLS."""
 
     program: str
     login: str
     mark: str
     certs: dict[str, str] = field(default_factory=dict)
+    insecure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,9 @@ def plan(seen: Observation, trust: Trust, wishes: Sequence[Wish]) -> NodePlan:
         return NodePlan(blocked=f"it belongs to another fleet ({seen.mark})")
     if wishes and seen.engine is None:
         return NodePlan(blocked=f"{NO_ENGINE}: {seen.engine_problem}")
+    strict = [one for one in trust.insecure if seen.engine and one not in seen.engine.insecure]
+    if strict:
+        return NodePlan(blocked=NO_INSECURE.format(strict[0]))
     actions = _repairs(seen, trust)
     for wish in wishes:
         actions += _converge(seen, wish)

@@ -148,16 +148,16 @@ def _packed(
 
 def _pinned(fleet: Fleet, project: Project) -> dict[str, str]:
     """Base image → where the fleet's registry has it, by digest."""
-    reader = registry.load(fleet).reader
+    reg = registry.load(fleet)
     return {
-        name: f"{reader}/{images.library_name(name)[0]}@{digest}"
+        name: f"{reg.reader}/{reg.repository(images.library_name(name)[0])}@{digest}"
         for name, digest in project.bases.items()
     }
 
 
 def _order(fleet: Fleet, project: Project, platform: str, parts: list[str]) -> dict[str, Any]:
     reg, release, config = registry.load(fleet), project.release, project.config
-    repository = images.repository(platform)
+    repository = reg.repository(images.repository(platform))
     tag = f"{reg.writer}/{repository}:{release.tag}"
     return {
         "id": f"{release.tag}-{platform}",

@@ -15,11 +15,12 @@ from evc.pure import hardening, plan
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, merged
-from evc.pure.plan import NodePlan, Wish
+from evc.pure.plan import ImageRef, NodePlan, Wish
 from evc.runbooks import assignments, deliver, plays, registry, repair, trust, wishes
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
+from evc.runbooks.registry import Registry
 from evc.runbooks.releases import Built
 
 
@@ -67,14 +68,14 @@ def prepare(
     progress.say(f"asking {len(nodes)} node{'s' if len(nodes) != 1 else ''} what is there")
     looked = {name: [wish.previous.digest] for name, wish in found.items() if wish.previous}
     asked = [node for node in nodes if node.name in found]
-    reader = registry.load(fleet).reader
-    answers = probe(fleet, asked, looked, [reader])
+    reg = registry.load(fleet)
+    answers = probe(fleet, asked, looked, [reg.place])
     plans, unknown, cut_off = {}, [], []
     for node in asked:
         answer = answers[node.name]
         if isinstance(answer, Observation):
             plans[node.name] = plan.plan(answer, trust.expected(fleet, node), [found[node.name]])
-            cut_off += [] if answer.reaches.get(reader, True) else [node.name]
+            cut_off += [] if answer.reaches.get(reg.place, True) else [node.name]
         elif answer.reachable:
             unknown.append(node.name)
             plans[node.name] = NodePlan((plan.Action("program", answer.reason),))
@@ -150,7 +151,7 @@ def _registry_lent(
     fleet: Fleet, nodes: Sequence[Node]
 ) -> contextlib.AbstractContextManager[dict[str, int]]:
     """The registry on the loopback of `nodes`: Docker trusts what is there without a CA."""
-    host, _, port = registry.load(fleet).reader.rpartition(":")
+    host, _, port = registry.load(fleet).place.rpartition(":")
     targets = [plays.target(fleet, node) for node in nodes]
     return ssh.lent_ports(targets, host.strip("[]"), int(port))
 
@@ -158,20 +159,24 @@ def _registry_lent(
 def _order(fleet: Fleet, wish: Wish) -> dict[str, Any]:
     """What the node's swap program is told; see `evc_node/swap.py`."""
     job = f"{wish.image.digest.removeprefix('sha256:')[:12]}-{time.time_ns():x}"
-    reader = registry.load(fleet).reader
+    reg = registry.load(fleet)
     return {
         "id": job,
         "model": wish.model,
         "release": wish.release,
-        "registry": reader,
-        "login": reader,
-        "image": asdict(wish.image),
-        "previous": asdict(wish.previous) if wish.previous else None,
+        "registry": reg.reader,
+        "login": reg.reader,
+        "image": _named(reg, wish.image),
+        "previous": _named(reg, wish.previous) if wish.previous else None,
         "architecture": wish.architecture,
         "container": {"name": f"evc-{wish.model}-{job}", "config": wish.request},
         "health": wish.health,
         "volumes": [asdict(one) for one in wish.volumes],
     }
+
+
+def _named(reg: Registry, image: ImageRef) -> dict[str, Any]:
+    return {**asdict(image), "repository": reg.repository(image.repository)}
 
 
 # Step reached → what comes next.

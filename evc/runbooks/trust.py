@@ -16,21 +16,25 @@ from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
 from evc.pure.inventory import Node
 from evc.pure.plan import Trust
+from evc.pure.target import HUB
 from evc.runbooks import plays, registry
 from evc.runbooks.registry import Registry
 
 PARTS = ("program", "ca", "login", "mark")
+# What Docker's own client calls the hub in its `config.json`.
+HUB_CONFIG = "https://index.docker.io/v1/"
 
 
 def expected(fleet: Fleet, node: Node) -> Trust:
     """What a probe of `node` must find."""
     reg = registry.load(fleet)
-    ca = _digest(fleet.ca)
+    ca = _digest(reg.ca) if reg.ca else ""
     return Trust(
         program=_digest(plays.program(fleet)),
         login=_digest(_login_file(fleet, reg, node)),
         mark=fleet.id,
         certs=dict.fromkeys(_registries(reg, node), ca),
+        insecure=tuple(reg.insecure),
     )
 
 
@@ -38,7 +42,8 @@ def variables(fleet: Fleet) -> dict[str, Any]:
     """The variables of `tasks/trust.yaml` that are the same for all nodes."""
     return {
         "evc_program": str(plays.program(fleet)),
-        "evc_ca": str(fleet.ca),
+        "evc_ca": str(registry.load(fleet).ca or ""),
+        "evc_insecure": registry.load(fleet).insecure,
         "evc_mark": fleet.id,
     }
 
@@ -59,17 +64,22 @@ def each(
 
 
 def _registries(reg: Registry, node: Node) -> list[str]:
-    return [reg.reader, reg.writer] if node.builder else [reg.reader]
+    """The hosts for which a node needs a CA."""
+    hosts = [reg.reader, reg.writer] if node.builder else [reg.reader]
+    return list(dict.fromkeys(hosts)) if reg.ca else []
 
 
 def _login_file(fleet: Fleet, reg: Registry, node: Node) -> Path:
     """Docker's `config.json` for a node, as a private file on the controller."""
     logins = {reg.reader: reg.pull} | ({reg.writer: reg.push} if node.builder else {})
+    if reg.reader == HUB:
+        logins[HUB_CONFIG] = logins[HUB]
     auths = {
         host: {
             "auth": base64.b64encode(f"{login.user}:{login.password.reveal()}".encode()).decode()
         }
         for host, login in logins.items()
+        if login.user
     }
     text = json.dumps({"auths": auths}, sort_keys=True)
     file = fleet.certs / "registry" / ("docker-push.json" if node.builder else "docker-pull.json")

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from evc.doors.docker import Say
 from evc.doors.fleet import Fleet
-from evc.pure.errors import EvcError
-from evc.runbooks.registry import check, files, images, place, trust
+from evc.pure.errors import BadInput, EvcError
+from evc.pure.secret import Secret
+from evc.runbooks.registry import another, check, files, images, place, trust
 from evc.runbooks.registry.containers import Containers
-from evc.runbooks.registry.files import SIDES, Login, Registry, load
+from evc.runbooks.registry.files import SIDES, Login, Registry
 from evc.runbooks.registry.images import Stored
 
 __all__ = ["Login", "Registry", "Status", "Stored", "down", "ensure", "import_image", "load"]
@@ -39,13 +40,18 @@ class Status:
 
     writer: Side
     reader: Side
-    certificate_days_left: float
+    certificate_days_left: float | None
     storage_bytes: int
     repositories: list[str]
 
 
 def up(fleet: Fleet, say: Say) -> Registry:
-    """Start the registry, or what is missing of it, and try it with a real image."""
+    """Start the registry, or what is missing of it, and try it with a real image.
+
+    One that runs already is only asked. Raises EvcError.
+    """
+    if another.find(fleet):
+        return _asked(fleet)
     with fleet.lock("registry"):
         registry = _started(fleet, say)
         check.push_and_pull(registry, say)
@@ -54,7 +60,24 @@ def up(fleet: Fleet, say: Say) -> Registry:
 
 def ensure(fleet: Fleet, say: Say) -> Registry:
     """The registry, brought up if anything is amiss with it; a fraction of a second if not."""
-    return load(fleet) if _is_well(fleet) else up(fleet, say)
+    return load(fleet) if not another.find(fleet) and _is_well(fleet) else up(fleet, say)
+
+
+def load(fleet: Fleet) -> Registry:
+    """The fleet's registry as a value; raises EvcError when there is none yet."""
+    other = another.find(fleet)
+    return another.load(fleet, other) if other else files.load(fleet)
+
+
+def login(fleet: Fleet, user: str, password: Secret, nodes: bool) -> None:
+    """Keep a login for a registry that is not EVC's; raises BadInput, or EvcError if refused."""
+    if not another.find(fleet):
+        why = "EVC's own registry makes its logins itself"
+        raise BadInput(
+            why, "`registry: {running: true}` or `path: {dockerhub: true}` names another"
+        )
+    another.keep_login(fleet, user, password, nodes)
+    check.answers(load(fleet), "reader" if nodes else "writer")
 
 
 def down(fleet: Fleet, say: Say) -> None:
@@ -68,7 +91,7 @@ def purge(fleet: Fleet, say: Say) -> None:
     with fleet.lock("registry"):
         _stop(fleet, say)
         if place.kept(fleet):
-            trust.forget(load(fleet))
+            trust.forget(files.load(fleet))
         for folder in (fleet.registry_data, place.folder(fleet)):
             _remove(folder)
             say(f"removed {folder}")
@@ -93,6 +116,8 @@ def list_images(fleet: Fleet) -> list[Stored]:
 
 def status(fleet: Fleet) -> Status:
     """Whether both sides answer, and how much there is."""
+    if another.find(fleet):
+        return _status_of_another(load(fleet))
     registry, containers = load(fleet), Containers(fleet)
     writer, reader = (_side(registry, containers, side) for side in SIDES)
     found = images.listed(registry) if reader.up else []
@@ -105,11 +130,29 @@ def status(fleet: Fleet) -> Status:
     )
 
 
+def _asked(fleet: Fleet) -> Registry:
+    """A registry that runs already, which this machine's Docker trusts and which answers."""
+    found = load(fleet)
+    trust.trust(found)
+    check.answers(found, "writer")
+    check.answers(found, "reader")
+    return found
+
+
+def _status_of_another(registry: Registry) -> Status:
+    try:
+        check.answers(registry, "reader")
+        side = Side(registry.reader, True, "not EVC's", "")
+    except EvcError as error:
+        side = Side(registry.reader, False, "not EVC's", error.message)
+    return Status(side, side, None, 0, [])
+
+
 def _started(fleet: Fleet, say: Say) -> Registry:
     address, before = place.decide(fleet), place.kept(fleet)
     if before and before != address:
         say(f"the registry moves from {before} to {address}")
-        trust.forget(load(fleet))
+        trust.forget(files.load(fleet))
     registry = files.prepare(fleet, address)
     renewed = files.renew(fleet, address, _now())
     trust.trust(registry)
@@ -127,7 +170,7 @@ def _is_well(fleet: Fleet) -> bool:
     if not address or address != place.decide(fleet):
         return False
     try:
-        registry = load(fleet)
+        registry = files.load(fleet)
         for side in SIDES:
             check.answers(registry, side)
     except EvcError:

@@ -91,11 +91,11 @@ def _refuses_pull_login(registry: Registry) -> None:
 
 def docker_login(login: Login) -> dict[str, str]:
     """A login as Docker's API takes it, in a header on the engine's own socket."""
-    return {"username": login.user, "password": login.password.reveal()}
+    return {"username": login.user, "password": login.password.reveal()} if login.user else {}
 
 
 def _client(address: str, registry: Registry, login: Login) -> RegistryClient:
-    return RegistryClient(address, registry.ca, login.user, login.password)
+    return RegistryClient(address, registry.ca, login.user, login.password, registry.other)
 
 
 def _tiny_root(text: str) -> io.BytesIO:

@@ -18,9 +18,11 @@ import bcrypt
 from evc.doors import certs
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
+from evc.pure import target
 from evc.pure.errors import EvcError
 from evc.pure.references import HostPort
 from evc.pure.secret import Secret
+from evc.pure.target import Target
 from evc.runbooks.registry import place
 
 SIDES = ("writer", "reader")
@@ -63,13 +65,32 @@ class Login:
 
 @dataclass(frozen=True)
 class Registry:
-    """The fleet's registry: where to push to and pull from (HOST:PORT), and with which logins."""
+    """The fleet's registry: where to push to and pull from (HOST:PORT), and with which logins.
+
+    `ca` is None where no certificate is a fleet's matter, `other` is set for one not EVC's own.
+    """
 
     writer: str
     reader: str
-    ca: Path
+    ca: Path | None
     push: Login
     pull: Login
+    other: Target | None = None
+
+    @property
+    def place(self) -> str:
+        """HOST:PORT that a node must reach to pull."""
+        found = self.other.api if self.other else self.reader
+        return found if ":" in found else f"{found}:443"
+
+    @property
+    def insecure(self) -> list[str]:
+        """The hosts that Docker must be told to talk to without TLS."""
+        return [self.reader] if self.other and not self.other.tls else []
+
+    def repository(self, name: str) -> str:
+        """What a repository is called there, below its account if there is one."""
+        return target.repository(self.other.account if self.other else "", name)
 
 
 def load(fleet: Fleet) -> Registry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +49,18 @@ def local_name(source: str, say: Say) -> str:
 
 def import_image(registry: Registry, local_image: str, as_name: str, say: Say) -> str:
     """Push `local_image` as `as_name`, unless it is there; the digest, as the nodes see it."""
-    target, docker = references.stored_as(as_name, registry.writer), engine.connect()
+    stored, docker = references.stored_as(as_name, registry.writer), engine.connect()
+    target = replace(stored, repository=registry.repository(stored.repository))
     with refused(f"{local_image} cannot be pushed"):
         image = docker.images.get(local_image)
-        if image.id != _config_digest(registry, target):
+        if image.id != _config_digest(registry, stored):
             say(f"pushing {local_image} as {target}")
             image.tag(f"{target.registry}/{target.repository}", target.tag)
             try:
                 engine.push(docker, str(target), docker_login(registry.push), lambda line: None)
             finally:
                 docker.images.remove(str(target), noprune=True)
-    return _verified(registry, target)
+    return _verified(registry, stored)
 
 
 def listed(registry: Registry) -> list[Stored]:

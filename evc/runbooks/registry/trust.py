@@ -16,14 +16,16 @@ ROOTLESS_CERTS = Path(".config/docker/certs.d")
 
 
 def is_trusted(registry: Registry, certs: Path = DOCKER_CERTS) -> bool:
-    """Whether Docker has the fleet's CA for both sides."""
+    """Whether Docker has the registry's CA for both sides, where it needs one."""
+    if registry.ca is None:
+        return True
     wanted = registry.ca.read_bytes()
     return all(file.exists() and file.read_bytes() == wanted for file in _files(registry, certs))
 
 
 def trust(registry: Registry, certs: Path = DOCKER_CERTS) -> None:
     """Give Docker the fleet's CA for both sides; raises EvcError with what root has to type."""
-    if is_trusted(registry, certs):
+    if registry.ca is None or is_trusted(registry, certs):
         return
     try:
         for file in _files(registry, certs):
@@ -38,8 +40,8 @@ def trust(registry: Registry, certs: Path = DOCKER_CERTS) -> None:
 
 def forget(registry: Registry, certs: Path = DOCKER_CERTS) -> None:
     """Take the CA away from Docker again, if it is this fleet's."""
-    for file in _files(registry, certs):
-        if file.exists() and file.read_bytes() == registry.ca.read_bytes():
+    for file in _files(registry, certs) if registry.ca else []:
+        if registry.ca and file.exists() and file.read_bytes() == registry.ca.read_bytes():
             try:
                 shutil.rmtree(file.parent)
             except OSError as error:

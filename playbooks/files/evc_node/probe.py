@@ -13,6 +13,7 @@ from pathlib import Path
 
 import engine
 import home
+import insecure
 import swap
 import watch
 from journal import Journal
@@ -82,6 +83,7 @@ def _engine():
         "runtimes": sorted(info.get("Runtimes") or {}),
         "memory_limit": bool(info.get("MemoryLimit")),
         "pids_limit": bool(info.get("PidsLimit")),
+        "insecure": insecure.of(info),
     }
 
 

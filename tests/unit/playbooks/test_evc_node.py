@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import json
 import struct
 import sys
 import tarfile
@@ -133,3 +134,35 @@ def test_weights_with_another_hash_are_refused(
         fetch_weights.extract(archive, "a/w.onnx", "0" * 64)
     with pytest.raises(SystemExit, match="has no"):
         fetch_weights.extract(archive, "a/none", "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("before", "add", "remove", "after"),
+    [
+        ("", ["a:1"], [], {"insecure-registries": ["a:1"]}),
+        ("{}", ["a:1"], [], {"insecure-registries": ["a:1"]}),
+        (
+            '{"data-root": "/x", "insecure-registries": ["b:2"]}',
+            ["a:1", "b:2"],
+            [],
+            {"data-root": "/x", "insecure-registries": ["b:2", "a:1"]},
+        ),
+        ('{"dns": ["x"], "insecure-registries": ["a:1"]}', [], ["a:1"], {"dns": ["x"]}),
+    ],
+)
+def test_dockers_settings_keep_what_is_in_them(
+    program: dict[str, ModuleType],
+    before: str,
+    add: list[str],
+    remove: list[str],
+    after: dict[str, object],
+) -> None:
+    assert json.loads(program["insecure"].merged(before, add, remove)) == after
+
+
+@pytest.mark.parametrize("before", ["{", "[]", '{"insecure-registries": "a:1"}'])
+def test_what_docker_would_not_read_is_left_alone(
+    program: dict[str, ModuleType], before: str
+) -> None:
+    with pytest.raises(ValueError):
+        program["insecure"].merged(before, ["a:1"], [])

@@ -35,7 +35,7 @@ def test_it_knows_what_the_folder_holds(
 
 def test_every_commented_key_is_a_key() -> None:
     text = project_file.text("eye", ["app.py"], [])
-    loosened = re.sub(r"^( *)# (?=[ a-z_]+:( |$)|  - )", r"\1", text, flags=re.MULTILINE)
+    loosened = re.sub(r"^( *)# (?= *(?:[a-z_]+:( |$)|- ))", r"\1", text, flags=re.MULTILINE)
     found = read(loosened)
     assert found.target["shop"][0].app == "192.0.2.10:7860"
     assert found.serve.root and found.serve.writable and found.serve.predict == "/predict"

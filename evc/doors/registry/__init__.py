@@ -18,16 +18,19 @@ from typing import Any
 
 import httpx
 
-from evc.pure import manifests, references
+from evc.doors.registry import login
+from evc.pure import manifests, references, target
 from evc.pure.errors import EvcError
 from evc.pure.manifests import Manifest, Repositories, Tags
 from evc.pure.references import BadReference
 from evc.pure.secret import Secret
+from evc.pure.target import Target
 
 ANSWER_BYTES = 4 * 2**20
 ANSWER_SECONDS = 60
 PAGE, MANY = 500, 20_000
 UP = "evc registry up"
+LOGIN = "evc registry login USER"
 
 
 class Missing(EvcError):
@@ -42,14 +45,27 @@ class Answer:
 
 
 class RegistryClient:
-    """A registry at `address` (HOST:PORT) that shows a certificate of `ca`."""
+    """A registry at `address` (HOST:PORT) that shows a certificate of `ca` (None: of a public CA).
 
-    def __init__(self, address: str, ca: Path, user: str, password: Secret) -> None:
-        self.address = address
+    `other` says what is special about one that is not EVC's: an account, no TLS, where logins go.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        ca: Path | None,
+        user: str,
+        password: Secret,
+        other: Target | None = None,
+    ) -> None:
+        self.address = other.api if other else address
+        self._account = other.account if other else ""
+        self._token_host = other.logins if other else ""
+        scheme = "https" if other is None or other.tls else "http"
         self._sockets: list[socket.socket] = []
         self._http = httpx.Client(
-            base_url=f"https://{address}",
-            auth=(user, password.reveal()),
+            base_url=f"{scheme}://{self.address}",
+            auth=(user, password.reveal()) if user else None,
             verify=_tls(ca),
             trust_env=False,
             follow_redirects=False,
@@ -69,19 +85,21 @@ class RegistryClient:
 
     def catalogue(self) -> list[str]:
         """The names of all repositories, also of those that have no tag left."""
-        return self._listed("/v2/_catalog", Repositories)
+        start = f"{self._account}/" if self._account else ""
+        found = self._listed("/v2/_catalog", Repositories)
+        return [name.removeprefix(start) for name in found if name.startswith(start)]
 
     def tags(self, repository: str) -> list[str]:
         """The tags of `repository`; none when it is unknown or empty."""
         try:
-            path = f"/v2/{references.repository(repository)}/tags/list"
+            path = f"{self._below(repository)}/tags/list"
             return self._listed(path, Tags)
         except Missing:
             return []
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """What `reference` (tag or digest) of `repository` is; raises Missing, EvcError."""
-        answer = self._ask("GET", _path(repository, reference), manifests.ACCEPT)
+        answer = self._ask("GET", self._manifest(repository, reference), manifests.ACCEPT)
         digest = _digest_of(answer.body)
         for claimed in (answer.headers.get("Docker-Content-Digest"), _if_digest(reference)):
             if claimed and self._digest(claimed) != digest:
@@ -92,7 +110,7 @@ class RegistryClient:
     def head(self, repository: str, reference: str) -> str | None:
         """The digest of `reference`, or None when there is no such content."""
         try:
-            answer = self._ask("HEAD", _path(repository, reference), manifests.ACCEPT)
+            answer = self._ask("HEAD", self._manifest(repository, reference), manifests.ACCEPT)
         except Missing:
             return None
         digest = self._digest(answer.headers.get("Docker-Content-Digest", ""))
@@ -103,7 +121,7 @@ class RegistryClient:
     def delete(self, repository: str, digest: str) -> bool:
         """Remove a manifest and the tags on it; False when it was not there."""
         try:
-            self._ask("DELETE", _path(repository, references.digest(digest)))
+            self._ask("DELETE", self._manifest(repository, references.digest(digest)))
             return True
         except Missing:
             return False
@@ -124,7 +142,7 @@ class RegistryClient:
 
     def blob(self, repository: str, digest: str) -> bytes:
         """A small blob, such as an image's config, equal to its digest."""
-        path = f"/v2/{references.repository(repository)}/blobs/{references.digest(digest)}"
+        path = f"{self._below(repository)}/blobs/{references.digest(digest)}"
         body = self._ask("GET", path).body
         if _digest_of(body) != digest:
             raise EvcError(f"{self.address} sent another content than {digest}; refused")
@@ -132,8 +150,14 @@ class RegistryClient:
 
     def takes_pushes(self, repository: str) -> bool:
         """Whether this login may start an upload here; raises EvcError for an odd answer."""
-        path = f"/v2/{references.repository(repository)}/blobs/uploads/"
+        path = f"{self._below(repository)}/blobs/uploads/"
         return self._ask("POST", path, accepted=(202, 401, 403, 405)).status == 202
+
+    def _below(self, repository: str) -> str:
+        return f"/v2/{target.repository(self._account, references.repository(repository))}"
+
+    def _manifest(self, repository: str, reference: str) -> str:
+        return f"{self._below(repository)}/manifests/{_last(reference)}"
 
     def _listed(self, path: str, schema: type[Repositories] | type[Tags]) -> list[str]:
         """All pages of a list. A next page starts behind the last name, whatever its link says."""
@@ -158,11 +182,29 @@ class RegistryClient:
     ) -> Answer:
         more: dict[str, Any] = {"params": params, "headers": {"Accept": accept}}
         more["extensions"] = {"trace": self._note_socket}
-        with self._guarded(), self._http.stream(method, path, **more) as response:
-            if response.status_code not in accepted:
-                raise self._refusal(response)
-            body = b"" if method == "HEAD" else self._capped(response)
-            return Answer(response.status_code, response.headers, body)
+        with self._guarded():
+            with self._http.stream(method, path, **more) as response:
+                place = login.token_place(response, self._token_host)
+                if place is None:
+                    return self._answer(response, accepted)
+            more["auth"] = self._token(*place)
+            with self._http.stream(method, path, **more) as response:
+                return self._answer(response, accepted)
+
+    def _token(self, url: str, params: dict[str, str]) -> login.Auth:
+        """What the registry's host of logins gives for ours; raises EvcError."""
+        extensions = {"trace": self._note_socket}
+        with self._http.stream("GET", url, params=params, extensions=extensions) as response:
+            signed = login.bearer(self._capped(response)) if response.status_code == 200 else None
+        if signed is None:
+            raise EvcError(f"{self.address} does not take this fleet's login", LOGIN)
+        return signed
+
+    def _answer(self, response: httpx.Response, accepted: tuple[int, ...]) -> Answer:
+        if response.status_code not in accepted:
+            raise self._refusal(response)
+        body = b"" if response.request.method == "HEAD" else self._capped(response)
+        return Answer(response.status_code, response.headers, body)
 
     def _capped(self, response: httpx.Response) -> bytes:
         body = bytearray()
@@ -181,7 +223,8 @@ class RegistryClient:
             text = f"{self.address} wants logins sent to {realm!r}; nothing was sent there"
             return EvcError(text, "check `path: registry:` in ServerConfig.yaml")
         if status == 401:
-            return EvcError(f"{self.address} does not take this fleet's login", UP)
+            remedy = LOGIN if self._token_host else UP
+            return EvcError(f"{self.address} does not take this fleet's login", remedy)
         if 300 <= status < 400:
             return EvcError(f"{self.address} redirects to another place; not followed")
         return EvcError(f"{self.address} answered {status} to {response.request.method}")
@@ -235,18 +278,17 @@ def _explain(address: str, error: httpx.HTTPError) -> EvcError:
     return EvcError(f"{address} broke off ({type(error).__name__})")
 
 
-def _tls(ca: Path) -> ssl.SSLContext:
+def _tls(ca: Path | None) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=str(ca))
+        context = ssl.create_default_context(cafile=str(ca) if ca else None)
     except OSError as error:
-        raise EvcError(f"the fleet's CA cannot be read: {ca} ({error})", UP) from None
+        raise EvcError(f"the registry's CA cannot be read: {ca} ({error})", UP) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
-def _path(repository: str, reference: str) -> str:
-    last = _if_digest(reference) or references.tag(reference)
-    return f"/v2/{references.repository(repository)}/manifests/{last}"
+def _last(reference: str) -> str:
+    return _if_digest(reference) or references.tag(reference)
 
 
 def _if_digest(reference: str) -> str | None:
