@@ -12,7 +12,7 @@ from evc.cli import console
 from evc.doors.fleet import read_private
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.secret import Secret
-from evc.runbooks import base_images, registry
+from evc.runbooks import base_images, network, registry
 from evc.runbooks.registry import images
 
 
@@ -153,7 +153,7 @@ def import_(folder: str | None, image: str, name: str | None, or_bootstrap: bool
     except EvcError:
         if not or_bootstrap:
             raise
-        local, name = base_images.python(console.say), name or image
+        local, name = base_images.python(console.say, network.settings(fleet)), name or image
     digest = registry.import_image(fleet, local, name or local, console.say)
     console.say(f"{name or local} is in the registry as {digest}")
 

@@ -47,8 +47,17 @@ def pull(client: docker.DockerClient, name: str) -> bool:
         return False
 
 
-def build(client: docker.DockerClient, tag: str, files: Mapping[str, str], say: Say) -> None:
-    """Build `tag` from `files` (path → text, one of them `Dockerfile`); raises EvcError."""
+def build(
+    client: docker.DockerClient,
+    tag: str,
+    files: Mapping[str, str],
+    say: Say,
+    proxies: Mapping[str, str] | None = None,
+) -> None:
+    """Build `tag` from `files` (path → text, one of them `Dockerfile`); raises EvcError.
+
+    `proxies` are build arguments that Docker knows by itself and keeps out of the image.
+    """
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as archive:
         for path, text in files.items():
@@ -58,8 +67,9 @@ def build(client: docker.DockerClient, tag: str, files: Mapping[str, str], say: 
             archive.addfile(info, io.BytesIO(data))
     context.seek(0)
     stream = client.api.build(
-        fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True
-    )
+        fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True,
+        buildargs=dict(proxies or {}),
+    )  # fmt: skip
     follow(stream, say)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from evc.doors import docker as engine
 from evc.doors.docker import Say
 from evc.pure.errors import EvcError
+from evc.pure.network import NONE, Settings
 
 SUITE = "bookworm"
 HUB_IMAGE = f"debian:{SUITE}-slim"
@@ -37,26 +38,32 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3 python3
 """
 
 
-def debian(say: Say) -> str:
+def debian(say: Say, network: Settings = NONE) -> str:
     """The name of a Debian image on this machine's engine, made when it is not there."""
     client = engine.connect()
-    source = HUB_IMAGE if engine.has_image(client, HUB_IMAGE) else _source(say)
-    return image("evc-debian", DEBIAN.format(source=source), say, _local_cas())
+    source = HUB_IMAGE if engine.has_image(client, HUB_IMAGE) else _source(say, network)
+    return image("evc-debian", DEBIAN.format(source=source), say, _local_cas(), network)
 
 
-def python(say: Say) -> str:
+def python(say: Say, network: Settings = NONE) -> str:
     """The name of a Python image on this machine's engine, made when it is not there."""
-    return image("evc-python", PYTHON.format(debian=debian(say)), say)
+    return image("evc-python", PYTHON.format(debian=debian(say, network)), say, network=network)
 
 
-def image(name: str, dockerfile: str, say: Say, files: dict[str, str] | None = None) -> str:
+def image(
+    name: str,
+    dockerfile: str,
+    say: Say,
+    files: dict[str, str] | None = None,
+    network: Settings = NONE,
+) -> str:
     """Build `name` from `dockerfile` and `files` unless an image of this very recipe exists."""
     recipe = {"Dockerfile": dockerfile, **(files or {})}
     digest = hashlib.sha256(repr(sorted(recipe.items())).encode()).hexdigest()[:12]
     tag, client = f"{name}:{digest}", engine.connect()
     if not engine.has_image(client, tag):
         say(f"building {tag}")
-        engine.build(client, tag, recipe, lambda line: None)
+        engine.build(client, tag, recipe, lambda line: None, network.environment)
     return tag
 
 
@@ -67,25 +74,26 @@ def needs_debootstrap() -> bool:
     return not there and not engine.pull(client, HUB_IMAGE)
 
 
-def _source(say: Say) -> str:
+def _source(say: Say, network: Settings) -> str:
     client = engine.connect()
     if engine.has_image(client, BOOTSTRAPPED) or not engine.pull(client, HUB_IMAGE):
-        return _debootstrap(BOOTSTRAPPED, say)
+        return _debootstrap(BOOTSTRAPPED, say, network)
     return HUB_IMAGE
 
 
-def _debootstrap(name: str, say: Say) -> str:
+def _debootstrap(name: str, say: Say, network: Settings) -> str:
     client = engine.connect()
     if engine.has_image(client, name):
         return name
     if not shutil.which("debootstrap"):
         raise EvcError("no hub answers and debootstrap is missing", "evc doctor --fix")
     say(f"no hub answers: making {name} with debootstrap (about a minute)")
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    kept = f"--preserve-env={','.join(network.environment)}"
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n", *([kept] if network.environment else [])]
     with tempfile.TemporaryDirectory(prefix="evc-debootstrap-") as folder:
         root = Path(folder) / "root"
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE]
-        _run([*sudo, *command, str(root)])
+        _run([*sudo, *command, str(root)], network)
         archive = Path(folder) / "root.tar"
         exclude = "--exclude=./var/cache/apt/archives/*.deb"
         _run([*sudo, "tar", "-C", str(root), exclude, "-cf", str(archive), "."])
@@ -95,8 +103,9 @@ def _debootstrap(name: str, say: Say) -> str:
     return name
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(command: list[str], network: Settings = NONE) -> None:
+    environment = {**os.environ, **network.environment}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
         raise EvcError(f"{command[0]} failed:\n{tail}")

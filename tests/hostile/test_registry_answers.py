@@ -22,6 +22,7 @@ from evc.doors.registry import ANSWER_BYTES, RegistryClient
 from evc.pure.errors import EvcError
 from evc.pure.manifests import IMAGES, INDEXES
 from evc.pure.secret import Secret
+from evc.pure.target import Target
 
 Respond = Callable[[BaseHTTPRequestHandler], None]
 NOW = dt.datetime.now(dt.UTC)
@@ -383,3 +384,60 @@ def _context(folder: Path, pair: certs.Pair) -> ssl.SSLContext:
 def _written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+def _hub(realm: str, token: bytes = b'{"token": "tOken"}') -> Respond:
+    """A registry that wants a token, which `/token` gives for the right login."""
+
+    def respond(request: BaseHTTPRequestHandler) -> None:
+        place = f"https://127.0.0.1:{request.server.server_port}"  # type: ignore[attr-defined]
+        if request.path.startswith("/token"):
+            answer(token, media_type="application/json")(request)
+        elif request.headers.get("Authorization") == "Bearer tOken":
+            answer()(request)
+        else:
+            challenge = f'Bearer realm="{realm or place + "/token"}",service="a hub",scope="x:y"'
+            answer(status=401, WWW_Authenticate=challenge)(request)
+
+    return respond
+
+
+def _of_a_hub(server: Server, tmp_path: Path) -> RegistryClient:
+    (tmp_path / "ca.crt").write_text(AUTHORITY.certificate)
+    other = Target(server.address, "shop")
+    login = ("shop", Secret("a password"))
+    return RegistryClient(server.address, tmp_path / "ca.crt", *login, other)
+
+
+def test_a_hubs_token_is_fetched_with_the_login_and_used(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = serve(_hub(""))
+    with _of_a_hub(server, tmp_path) as asked:
+        asked.ping()
+    assert server.asked == ["GET /v2/", "GET /token?service=a+hub&scope=x%3Ay", "GET /v2/"]
+    assert server.logins[-1] == "Bearer tOken"
+
+
+@pytest.mark.parametrize(
+    "realm",
+    ["https://localhost:{}/token", "http://127.0.0.1:{}/token", "https://127.0.0.1:{}@localhost/",
+     "file:///etc/passwd", "https://auth.docker.io/token"],
+)  # fmt: skip
+def test_a_hubs_login_goes_to_no_other_host(
+    realm: str, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    elsewhere = serve(answer(b'{"token": "tOken"}'))
+    server = serve(_hub(realm.format(elsewhere.server_port)))
+    with _of_a_hub(server, tmp_path) as asked, pytest.raises(EvcError):
+        asked.ping()
+    assert elsewhere.asked == [] and server.asked == ["GET /v2/"]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [b"[]", b"{", b'{"token": ""}', b'{"token": "a\\r\\nX: y"}', b" " * (ANSWER_BYTES + 1)],
+)
+def test_a_token_that_is_none(token: bytes, serve: Callable[..., Server], tmp_path: Path) -> None:
+    with _of_a_hub(serve(_hub("", token)), tmp_path) as asked, pytest.raises(EvcError):
+        asked.ping()

@@ -19,7 +19,7 @@ from evc.doors import certs
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
 from evc.pure import target
-from evc.pure.errors import EvcError
+from evc.pure.errors import BadInput, EvcError
 from evc.pure.references import HostPort
 from evc.pure.secret import Secret
 from evc.pure.target import Target
@@ -127,6 +127,11 @@ def renew(fleet: Fleet, address: HostPort, now: dt.datetime) -> bool:
     issuer = _authority(fleet, now)
     if certificate_is_good(fleet, address, now):
         return False
+    given = _given(fleet)
+    if given:
+        _give(fleet, "tls", "server.key", given.key)
+        _give(fleet, "tls", "server.crt", given.certificate)
+        return True
     fresh = certs.server(issuer, _needed(address) | place.own_names(), now)
     _give(fleet, "tls", "server.key", fresh.key)
     _give(fleet, "tls", "server.crt", fresh.certificate)
@@ -134,10 +139,16 @@ def renew(fleet: Fleet, address: HostPort, now: dt.datetime) -> bool:
 
 
 def certificate_is_good(fleet: Fleet, address: HostPort, now: dt.datetime) -> bool:
-    """Whether the server's certificate serves `address` for 30 days more, under a good CA."""
+    """Whether the server's certificate serves `address` for 30 days more, under a good CA.
+
+    One that the fleet's file names is good as it is: whoever made it renews it.
+    """
+    given = _given(fleet)
     try:
-        issuer = _read(fleet.ca, _ca_key(fleet))
         pair = _read(*(place.folder(fleet) / "tls" / f"server.{end}" for end in ("crt", "key")))
+        if given:
+            return pair == given
+        issuer = _read(fleet.ca, _ca_key(fleet))
         good = certs.authority_is_good(issuer, now)
     except (OSError, ValueError):
         return False
@@ -168,6 +179,28 @@ def _authority(fleet: Fleet, now: dt.datetime) -> certs.Pair:
     return renewed
 
 
+def _given(fleet: Fleet) -> certs.Pair | None:
+    """The certificate and key that the fleet's file names; raises BadInput for one without."""
+    keys = fleet.config().registry
+    if not keys.certificate and not keys.key:
+        return None
+    if not keys.certificate or not keys.key:
+        raise BadInput("`registry:` has a certificate or a key, not both", "give both files")
+    try:
+        certificate = (fleet.root / keys.certificate).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{keys.certificate} cannot be read: {error}") from None
+    return certs.Pair(certificate, fleets.read_private(fleet.root / keys.key) + "\n")
+
+
+def _trusted(fleet: Fleet) -> Path | None:
+    """The CA that signed the registry's certificate; None for a public one, which all know."""
+    keys = fleet.config().registry
+    if keys.certificate:
+        return fleet.root / keys.ca if keys.ca else None
+    return fleet.ca
+
+
 def _needed(address: HostPort) -> set[str]:
     """Names without which clients would fail; the others go in when a certificate is made."""
     return {address.host, place.LOOPBACK, "localhost"}
@@ -178,7 +211,7 @@ def _value(fleet: Fleet, address: HostPort) -> Registry:
         Login(user, Secret(fleets.read_private(place.folder(fleet) / file)))
         for user, file in ((PUSH, "push"), (PULL, "pull"))
     )
-    return Registry(str(address), str(place.reader(address)), fleet.ca, push, pull)
+    return Registry(str(address), str(place.reader(address)), _trusted(fleet), push, pull)
 
 
 def _write_logins(fleet: Fleet, side: str, login: Login) -> None:

@@ -43,7 +43,8 @@ def local_name(source: str, say: Say) -> str:
         say(f"pulling {reference}")
         if not engine.pull(docker, reference):
             why = f"{reference} is not on this machine's engine, and cannot be pulled"
-            raise EvcError(why, "elsewhere: docker save -o FILE.tar; here: give FILE.tar")
+            raise EvcError(why, "elsewhere: docker save -o FILE.tar; here: give FILE.tar. A proxy"
+                           " for pulls is this Docker's own setting, not `network:`")  # fmt: skip
     return reference
 
 
@@ -51,6 +52,7 @@ def import_image(registry: Registry, local_image: str, as_name: str, say: Say) -
     """Push `local_image` as `as_name`, unless it is there; the digest, as the nodes see it."""
     stored, docker = references.stored_as(as_name, registry.writer), engine.connect()
     target = replace(stored, repository=registry.repository(stored.repository))
+    _require_plain(docker, registry)
     with refused(f"{local_image} cannot be pushed"):
         image = docker.images.get(local_image)
         if image.id != _config_digest(registry, stored):
@@ -61,6 +63,16 @@ def import_image(registry: Registry, local_image: str, as_name: str, say: Say) -
             finally:
                 docker.images.remove(str(target), noprune=True)
     return _verified(registry, stored)
+
+
+def _require_plain(docker: Any, registry: Registry) -> None:
+    """Raise EvcError where this machine's Docker would insist on TLS; it trusts loopback anyway."""
+    known = docker.info().get("RegistryConfig", {}).get("IndexConfigs", {})
+    for host in registry.insecure:
+        if known.get(host, {}).get("Secure", True) and not host.startswith("127."):
+            typed = f'"insecure-registries": ["{host}"] in /etc/docker/daemon.json'
+            why = f"this machine's Docker does not talk to {host} without TLS"
+            raise EvcError(why, f"{typed}, then `sudo systemctl reload docker`")
 
 
 def listed(registry: Registry) -> list[Stored]:

@@ -54,6 +54,14 @@ def test_what_a_registered_node_lacks_is_repaired(changed: dict[str, Any], kind:
     assert len(found) == 1 and found[0].startswith(kind)
 
 
+def test_a_registry_without_tls_waits_for_who_may_tell_docker() -> None:
+    trust = replace(TRUST, insecure=("r:5000",))
+    found = plan(SEEN, trust, [WISH])
+    assert found.actions == () and "evc node add" in found.blocked
+    told = Engine(version="27", insecure=["127.0.0.0/8", "r:5000"])
+    assert plan(seen(engine=told), trust, [WISH]).blocked == ""
+
+
 @pytest.mark.parametrize(
     ("models", "reason"),
     [

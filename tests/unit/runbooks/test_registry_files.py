@@ -6,10 +6,12 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from evc.doors import certs
 from evc.doors.fleet import Fleet
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.references import HostPort
-from evc.runbooks.registry import files, place, trust
+from evc.pure.secret import Secret
+from evc.runbooks.registry import another, files, place, trust
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 ADDRESS = HostPort("127.0.0.1", 5443)
@@ -138,3 +140,40 @@ def test_published_on_the_address_and_loopback_only() -> None:
 
 def _contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_certificate_of_ones_own_is_used_as_it_is(fleet: Fleet) -> None:
+    issuer = certs.authority("a company", NOW)
+    pair = certs.server(issuer, {"127.0.0.1"}, NOW)
+    (fleet.root / "own.crt").write_text(pair.certificate)
+    (fleet.root / "own.key").write_text(pair.key)
+    (fleet.root / "company.crt").write_text(issuer.certificate)
+    keys = "registry: {certificate: own.crt, key: own.key, ca: company.crt}\n"
+    fleet.config_file.write_text(keys)
+    (fleet.root / "own.key").chmod(0o644)
+    with pytest.raises(BadInput, match="other users"):
+        files.renew(fleet, ADDRESS, NOW)
+    (fleet.root / "own.key").chmod(0o600)
+    registry = files.prepare(fleet, ADDRESS)
+    assert files.renew(fleet, ADDRESS, NOW) and not files.renew(fleet, ADDRESS, NOW)
+    assert (place.folder(fleet) / "tls" / "server.crt").read_text() == pair.certificate
+    assert registry.ca == fleet.root / "company.crt"
+    fleet.config_file.write_text(keys.replace(", ca: company.crt", ""))
+    assert files.load(fleet).ca is None, "a public CA, which every machine knows"
+
+
+def test_another_registry_needs_no_up_and_its_logins_are_private_files(fleet: Fleet) -> None:
+    fleet.config_file.write_text("path: {registry: shop, dockerhub: true}\n")
+    other = another.find(fleet)
+    assert other
+    with pytest.raises(EvcError, match="no login"):
+        another.load(fleet, other)
+    another.keep_login(fleet, "shop", Secret("one:with colon"), nodes=False)
+    found = another.load(fleet, other)
+    assert (found.writer, found.reader, found.ca) == ("docker.io", "docker.io", None)
+    assert found.push == found.pull == files.Login("shop", Secret("one:with colon"))
+    assert (found.place, found.insecure) == ("registry-1.docker.io:443", [])
+    another.keep_login(fleet, "readers", Secret("two"), nodes=True)
+    assert another.load(fleet, other).pull.user == "readers"
+    for name in ("login", "login-nodes"):
+        assert stat.S_IMODE((place.folder(fleet) / name).stat().st_mode) == 0o600
