@@ -5,21 +5,19 @@ Keys and step names are those of the original system; keys it did not have are o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from evc.pure import references
+from evc.pure.machines import App, Builders, OptionalText, Targets
 from evc.pure.names import (
     Address,
     GroupName,
     ModelName,
-    NodeName,
     Port,
     SafeText,
-    User,
     Version,
 )
 from evc.pure.network import Network
@@ -27,11 +25,6 @@ from evc.pure.schema import Strict
 from evc.pure.target import RegistryKeys
 
 Step = Literal["register", "build", "download", "run", "train", "pred", "delete", "mon_d", "mon_m"]
-
-
-def _none_as_text(value: object) -> object:
-    """The original's files write `None` where YAML says null."""
-    return None if value in ("None", "none") else value
 
 
 def _listed(value: object) -> object:
@@ -49,61 +42,11 @@ def _image(value: str) -> str:
     return value
 
 
-def _place(value: str) -> str:
-    references.host_port(value)
-    return value
-
-
-OptionalText = Annotated[SafeText | None, BeforeValidator(_none_as_text)]
-# `HOST:PORT` where people reach a model: PORT is published on the node, HOST leads to it.
-App = Annotated[Annotated[str, AfterValidator(_place)] | None, BeforeValidator(_none_as_text)]
 Words = Annotated[list[SafeText], BeforeValidator(_listed)]
 Bytes = Annotated[str, Field(pattern=r"^[1-9][0-9]*[KMG]?$")]
 _PYPI = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9._-]+$"
 Inside = Annotated[SafeText, AfterValidator(_inside)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Machine(Strict):
-    """A machine as the files name it: `builder:` in the fleet's, `target:` in a project's."""
-
-    name: NodeName
-    ip: Address
-    port: Port = 22
-    user: User | None = None
-    app: App = None
-    hw: OptionalText = None
-    os: OptionalText = None
-    gpu: OptionalText = None
-
-
-def _distinct(machines: Iterable[Machine]) -> None:
-    """Raise ValueError for two machines with one name, or two names with one address and port."""
-    places: dict[str, str] = {}
-    for one in machines:
-        place = f"{one.ip}:{one.port}"
-        if places.setdefault(one.name, place) != place:
-            raise ValueError(f"{one.name} is at {places[one.name]} and at {place}")
-        if places.setdefault(place, one.name) != one.name:
-            raise ValueError(f"{places[place]} and {one.name} are both at {place}")
-
-
-def _distinct_list(machines: list[Machine]) -> list[Machine]:
-    _distinct(machines)
-    return machines
-
-
-def _distinct_groups(groups: dict[str, list[Machine]]) -> dict[str, list[Machine]]:
-    _distinct(one for machines in groups.values() for one in machines)
-    return groups
-
-
-def _none_as_empty(value: object) -> object:
-    return [] if value is None else value
-
-
-Machines = Annotated[list[Machine], BeforeValidator(_none_as_empty)]
-Targets = Annotated[dict[GroupName, Machines], AfterValidator(_distinct_groups)]
 
 
 class Paths(Strict):
@@ -130,7 +73,7 @@ class ServerConfig(Strict):
     """`ServerConfig.yaml`."""
 
     activations: list[SafeText] = []
-    builder: Annotated[Machines, AfterValidator(_distinct_list)] = []
+    builder: Builders = []
     path: Paths = Paths()
     autorun: list[AutorunStep] = DEFAULT_AUTORUN
     network: Network = Network()

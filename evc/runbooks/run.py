@@ -8,9 +8,10 @@ from pathlib import Path
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure import images
-from evc.pure.config import Machine, ProjectConfig, Step, unneeded
+from evc.pure.config import ProjectConfig, Step, unneeded
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
+from evc.pure.machines import Machine
 from evc.pure.outcomes import NodeOutcome, Outcome, merged
 from evc.runbooks import assignments, audit, projects, register, registry, rollout
 from evc.runbooks import build as builds

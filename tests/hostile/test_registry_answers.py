@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from evc.doors import certs, registry
-from evc.doors.registry import ANSWER_BYTES, RegistryClient
+from evc.doors.registry import ANSWER_BYTES, RegistryClient, tls
 from evc.pure.errors import EvcError
 from evc.pure.manifests import IMAGES, INDEXES
 from evc.pure.secret import Secret
@@ -307,7 +307,7 @@ def test_a_registry_without_tls_gets_nothing(serve: Any, client: Any) -> None:
 
 
 def test_tls_older_than_1_2_is_refused(serve: Any, client: Any, tmp_path: Path) -> None:
-    context = registry._tls(_written(tmp_path / "ca.crt", AUTHORITY.certificate))
+    context = tls.context(_written(tmp_path / "ca.crt", AUTHORITY.certificate))
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
 

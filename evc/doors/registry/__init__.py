@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from evc.doors.registry import login
+from evc.doors.registry import login, tls
 from evc.pure import manifests, references, target
 from evc.pure.errors import EvcError
 from evc.pure.manifests import Manifest, Repositories, Tags
@@ -29,7 +28,6 @@ from evc.pure.target import Target
 ANSWER_BYTES = 4 * 2**20
 ANSWER_SECONDS = 60
 PAGE, MANY = 500, 20_000
-UP = "evc registry up"
 LOGIN = "evc registry login USER"
 
 
@@ -66,7 +64,7 @@ class RegistryClient:
         self._http = httpx.Client(
             base_url=f"{scheme}://{self.address}",
             auth=(user, password.reveal()) if user else None,
-            verify=_tls(ca),
+            verify=tls.context(ca),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(15, connect=5),
@@ -223,7 +221,7 @@ class RegistryClient:
             text = f"{self.address} wants logins sent to {realm!r}; nothing was sent there"
             return EvcError(text, "check `path: registry:` in ServerConfig.yaml")
         if status == 401:
-            remedy = LOGIN if self._token_host else UP
+            remedy = LOGIN if self._token_host else tls.UP
             return EvcError(f"{self.address} does not take this fleet's login", remedy)
         if 300 <= status < 400:
             return EvcError(f"{self.address} redirects to another place; not followed")
@@ -239,7 +237,7 @@ class RegistryClient:
         try:
             yield
         except httpx.HTTPError as error:
-            raise _explain(self.address, error) from None
+            raise tls.explain(self.address, error) from None
         finally:
             timer.cancel()
             if late.is_set():  # to a reader, hanging up can look like the end of an answer
@@ -260,31 +258,6 @@ class RegistryClient:
             return references.digest(claimed)
         except BadReference as error:
             raise EvcError(f"{self.address}: {error.message}; refused") from None
-
-
-def _explain(address: str, error: httpx.HTTPError) -> EvcError:
-    """Which of TLS, the network and time it was, and what helps."""
-    cause: BaseException | None = error
-    while cause and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        why = cause.verify_message.rstrip(".")
-        return EvcError(f"{address} did not prove who it is ({why}); nothing was sent", UP)
-    if isinstance(cause, ssl.SSLError) and isinstance(error, httpx.ConnectError):
-        text = f"{address} answers without TLS, or with an older one than 1.2; nothing was sent"
-        return EvcError(text, f"see what else listens there, then {UP}")
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return EvcError(f"no registry answers at {address}", UP)
-    return EvcError(f"{address} broke off ({type(error).__name__})")
-
-
-def _tls(ca: Path | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=str(ca) if ca else None)
-    except OSError as error:
-        raise EvcError(f"the registry's CA cannot be read: {ca} ({error})", UP) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _last(reference: str) -> str:

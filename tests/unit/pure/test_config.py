@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -112,6 +113,14 @@ def test_the_sample_of_the_repository_loads() -> None:
     found = server(SAMPLE.read_text(encoding="utf-8"))
     assert [step.activation for step in found.autorun] == ["register", "build", "download"]
     assert server("") == server("builder:\nautorun:\n") == ServerConfig()
+
+
+def test_every_commented_key_of_the_sample_is_a_key() -> None:
+    text = re.sub(r"^( *)# ?( *)(?=[a-z_]+:( |$)|- name)", r"\1\2", SAMPLE.read_text(), flags=re.M)
+    found = server(text.replace("builder: []", "builder:"))
+    assert found.registry.ca and found.registry.certificate and found.network.ca
+    assert found.network.https_proxy == "file:certs/proxy" and len(found.network.no_proxy) == 2
+    assert found.builder[0].name == "b01" and found.path.registry == "192.0.2.1:5443"
 
 
 @pytest.mark.parametrize("version", ["1.10", "1_000", "0x1F", "1e3", "on", "2024-01-01", "007"])
