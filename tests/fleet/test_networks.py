@@ -177,13 +177,13 @@ def test_a_build_goes_through_proxy_and_mirrors_and_the_image_keeps_no_trace(
             "network:\n  http_proxy: file:certs/proxy\n  apt_mirror: file:certs/mirror\n"
             "  pip_index: file:certs/index\n"
         )
-        done = home.evc("run", str(project), "--on", "edge01")
+        done = home.evc("run", str(project), "--on", "edge03")
         through = server.paths("proxy", f"joe:{SENTINEL}")
         assert "/simple/evcprobe/" in through
         assert any(path.startswith("/debian/dists/") for path in through), through
         assert f"/simple/{proxy.WHEEL}" in server.paths("origin", f"pip:{SENTINEL}")
         assert any("/dists/" in path for path in server.paths("origin", f"apt:{SENTINEL}"))
-    (found,) = home.models("edge01", "behind")
+    (found,) = home.models("edge03", "behind")
     assert found["State"]["Running"]
     _holds_no_trace(home, found["Image"], done.stdout + done.stderr)
 
@@ -194,7 +194,7 @@ def test_a_dockerfile_that_would_keep_the_proxy_is_refused(
     project = tiny("33", model="behind")
     (project / "Dockerfile").write_text("FROM python:3.11-slim\nARG HTTP_PROXY\nCOPY . /app\n")
     config("network: {http_proxy: 'http://192.0.2.1:3128'}\n")
-    refused = home.evc("run", str(project), "--on", "edge01", code=2)
+    refused = home.evc("run", str(project), "--on", "edge03", code=2)
     assert "declares a proxy itself" in refused.stderr
 
 
@@ -204,7 +204,7 @@ def _holds_no_trace(home: Home, image: str, said: str) -> None:
     The build's own secrets file is the one place on the builder, 0600.
     """
     ask = f"docker history --no-trunc {image}; docker image inspect {image}; docker save {image}"
-    count = home.on("edge01", "sh", "-c", f"({ask}) | grep -a -c {SENTINEL}", check=False)
+    count = home.on("edge03", "sh", "-c", f"({ask}) | grep -a -c {SENTINEL}", check=False)
     assert count == "0"
     kept = home.on("builder01", "grep", "-rl", SENTINEL, "/var/lib/evc", check=False)
     assert kept.split() == ["/var/lib/evc/network.json"]
