@@ -37,6 +37,12 @@ def _inside(value: str) -> str:
     return value
 
 
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or ".." in PurePosixPath(value).parts:
+        raise ValueError(f"{value[:80]!r} is not an absolute folder of the image")
+    return value
+
+
 def _image(value: str) -> str:
     references.parse(value)
     return value
@@ -105,7 +111,7 @@ class Serve(Strict):
 
     mode: Literal["http", "gradio", "flask", "command"] = "http"
     command: Words = []
-    workdir: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]{0,200}$")] | None = None
+    workdir: Annotated[SafeText, AfterValidator(_absolute)] | None = None
     port: Port | None = None
     publish: Port | None = None
     listen: Address = "0.0.0.0"
@@ -115,6 +121,13 @@ class Serve(Strict):
     start_period: Annotated[int, Field(ge=1, le=3600)] = 60
     root: bool = False
     writable: bool = False
+
+    def started_in(self, folder: str) -> Serve:
+        """The same with the folder its command starts in; raises ValueError for a name of tricks.
+
+        '' leaves it to the image.
+        """
+        return Serve.model_validate({**self.model_dump(), "workdir": folder or None})
 
     @property
     def published(self) -> int:

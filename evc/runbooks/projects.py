@@ -79,7 +79,11 @@ def _program(config: ProjectConfig) -> str:
 
 def _started_in(config: ProjectConfig, workdir: str) -> ProjectConfig:
     """The config with the folder its command starts in; '' leaves that to the image."""
-    serve = config.serve.model_copy(update={"workdir": workdir or None})
+    try:
+        serve = config.serve.started_in(workdir)
+    except ValueError:
+        why = f"{workdir!r} is no folder to start in"
+        raise BadInput(why, "rename it, or say `serve: {workdir: /…}`") from None
     return config.model_copy(update={"serve": serve})
 
 

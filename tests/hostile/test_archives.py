@@ -198,3 +198,10 @@ def test_memory_stays_flat_over_many_entries(tmp_path: Path) -> None:
         for _ in range(120):
             file.write(entry("same").tobuf() * 1000)
     assert inspected_in_60_megabytes(path) == ""
+
+
+def test_the_entries_that_were_asked_for_are_named(tmp_path: Path) -> None:
+    names = ("app.py", "./model/app.py", "model/myapp.py", "app.py.bak", "weights/x")
+    path = packed(tmp_path / "model.tar.gz", *(entry(name) for name in names))
+    assert inspect(path, ["app.py"]) == ["app.py", "./model/app.py"]
+    assert inspect(path) == []

@@ -95,6 +95,16 @@ def test_app_says_where_a_node_publishes() -> None:
     assert everywhere.on("any") == everywhere, "without a port there is nothing to publish"
 
 
+def test_a_folder_to_start_in_is_checked_like_a_written_one() -> None:
+    serve = project(PROJECT + "activation: gradio\nserve: {root: true}\n").serve
+    assert serve.started_in("") == serve
+    found = serve.started_in("/home/내 모델")
+    assert (found.workdir, found.root, found.port) == ("/home/내 모델", True, 7860)
+    for folder in ("home", "/home/../x", "/a\nb", "/{{ x }}"):
+        with pytest.raises(ValueError):
+            serve.started_in(folder)
+
+
 def test_where_people_reach_it_is_no_part_of_the_release() -> None:
     one, two = (project(f"{PROJECT}app: 192.0.2.5:{port}\n") for port in (1, 2))
     assert one.settings == two.settings
