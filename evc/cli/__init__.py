@@ -29,6 +29,8 @@ COMMANDS = {
     "secret": "Secrets for containers, by fleet, group and node.",
     "status": "What runs where, asked of the nodes now.",
     "predict": "Send an image to a served model.",
+    "history": "Who changed what, and when.",
+    "completion": "Completion of commands for your shell.",
 }
 ALIASES = {"host": "node"}
 
@@ -70,7 +72,7 @@ def evc(ctx: click.Context, folder: str | None) -> None:
 def main() -> Any:
     """Entry point of the `evc` program: every known failure ends with its message and code."""
     try:
-        code = evc.main(standalone_mode=False)
+        code = evc.main(prog_name="evc", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()

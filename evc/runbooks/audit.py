@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from evc.doors.store import Store
+from evc.doors.store import Row, Store
 from evc.pure.outcomes import NodeOutcome
 
 
@@ -29,3 +29,14 @@ def record(store: Store, command: str, outcomes: Mapping[str, NodeOutcome], word
         for name, one in outcomes.items()
     ]
     store.write_all("INSERT INTO progress (time, node, status) VALUES (?, ?, ?)", rows)
+
+
+def newest(store: Store, number: int, node: str | None = None) -> list[Row]:
+    """The last `number` commands, of one node or of all, the newest last."""
+    rows = store.rows(
+        "SELECT time, person, command, nodes, outcome FROM audit"
+        " WHERE ? IS NULL OR EXISTS (SELECT 1 FROM json_each(nodes) WHERE value = ?)"
+        " ORDER BY id DESC LIMIT ?",
+        (node, node, number),
+    )
+    return rows[::-1]

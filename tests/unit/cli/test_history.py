@@ -1,0 +1,61 @@
+"""What `evc history` shows, and what a shell completes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evc.doors import store
+from evc.doors.fleet import share
+from evc.pure.outcomes import NodeOutcome
+from evc.runbooks import audit
+from evc.runbooks.init import init
+
+
+def evc(*words: str, **more: str) -> str:
+    command = [sys.executable, "-m", "evc", *words]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **more}
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    fleet = init(tmp_path / "fleet")
+    with store.opened(fleet.database, share() / "db") as opened:
+        audit.record(opened, "node add cam01", {"cam01": NodeOutcome("done")}, "done")
+        many = {f"cam0{number}": NodeOutcome("done") for number in range(6)}
+        audit.record(opened, "run eye 1.0", many, "partial")
+    return str(fleet.root)
+
+
+def test_who_changed_what_is_shown_newest_last(folder: str) -> None:
+    lines = evc("-C", folder, "history", EVC_PERSON="").splitlines()
+    assert "node add cam01" in lines[1] and "cam01" in lines[1]
+    assert "run eye 1.0" in lines[2] and "6 nodes" in lines[2] and lines[2].endswith("partial")
+
+
+def test_one_nodes_history_and_the_last_rows_alone(folder: str) -> None:
+    rows = json.loads(evc("-C", folder, "history", "--node", "cam05", "-o", "json"))
+    assert [row["command"] for row in rows] == ["run eye 1.0"]
+    rows = json.loads(evc("-C", folder, "history", "-n", "1", "-o", "json"))
+    assert [row["command"] for row in rows] == ["run eye 1.0"]
+
+
+def test_a_shell_completes_commands() -> None:
+    said = evc(_EVC_COMPLETE="bash_complete", COMP_WORDS="evc no", COMP_CWORD="1")
+    assert said == "plain,node\n"
+    said = evc(_EVC_COMPLETE="bash_complete", COMP_WORDS="evc node re", COMP_CWORD="2")
+    assert {"plain,remove", "plain,replace"} <= set(said.splitlines())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shells_script_asks_evc(shell: str) -> None:
+    assert "_EVC_COMPLETE" in evc("completion", shell)
