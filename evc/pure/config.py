@@ -106,10 +106,12 @@ class Weights(Strict):
 class Serve(Strict):
     """How the container serves, and which hardened defaults it may loosen.
 
-    `port` is the container's, `publish` the node's own where that is another one.
+    `port` is the container's, `publish` the node's own where that is another one. `health` is a
+    path that answers 2xx; with `max_frame_age` (seconds) its JSON says `frame_age_s` too. `cache`
+    is a folder that stays on the node from release to release.
     """
 
-    mode: Literal["http", "gradio", "flask", "command"] = "http"
+    mode: Literal["http", "gradio", "flask", "camera", "command"] = "http"
     command: Words = []
     workdir: Annotated[SafeText, AfterValidator(_absolute)] | None = None
     port: Port | None = None
@@ -118,7 +120,11 @@ class Serve(Strict):
     health: SafeText | None = None
     health_command: Words = []
     predict: SafeText | None = None
+    max_frame_age: Annotated[float, Field(gt=0, le=86400)] | None = None
     start_period: Annotated[int, Field(ge=1, le=3600)] = 60
+    gpu: bool | Literal["shared"] = False
+    devices: list[Annotated[str, Field(pattern=r"^/dev/[A-Za-z0-9_][A-Za-z0-9_/.-]*$")]] = []
+    cache: Annotated[SafeText, AfterValidator(_absolute)] | None = None
     root: bool = False
     writable: bool = False
 

@@ -30,10 +30,10 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 @dataclass(frozen=True)
 class Volume:
-    """A named volume of the node's engine: files that are given to a container."""
+    """A named volume of the node's engine: files of settings, or a cache that stays."""
 
     name: str
-    kind: Literal["settings"]
+    kind: Literal["settings", "cache"]
     target: str
     owner: int
 
@@ -44,6 +44,7 @@ class Given:
 
     variables: Mapping[str, str] = field(default_factory=dict)
     volumes: Sequence[Volume] = ()
+    host: Mapping[str, Any] = field(default_factory=dict)
 
 
 NOTHING = Given()
@@ -55,7 +56,7 @@ def config(project: ProjectConfig, given: Given = NOTHING) -> dict[str, Any]:
     variables = {**ENVIRONMENT, **given.variables}
     request: dict[str, Any] = {
         "Env": [f"{name}={value}" for name, value in variables.items()],
-        "HostConfig": {**_host_config(project), **_mounts(given.volumes)},
+        "HostConfig": {**_host_config(project), **_mounts(given.volumes), **given.host},
     }
     if serve.command:
         request["Cmd"] = serve.command
@@ -118,8 +119,8 @@ def unpublished(request: dict[str, Any]) -> dict[str, Any]:
     return {**request, "HostConfig": {**request["HostConfig"], "PortBindings": {}}}
 
 
-def health(serve: Serve) -> dict[str, Any]:
-    """How to see that it is well; see `evc_node/health.py`."""
+def health(serve: Serve, frames: bool = True) -> dict[str, Any]:
+    """How to see that it is well; see `evc_node/health.py`. A builder has no camera (`frames`)."""
     check: dict[str, Any] = {"start_period": serve.start_period}
     if serve.health_command:
         check["command"] = serve.health_command
@@ -128,6 +129,8 @@ def health(serve: Serve) -> dict[str, Any]:
         check |= {"host": host, "port": serve.published}
         if serve.health:
             check["http"] = serve.health
+    if frames and serve.max_frame_age and serve.health:
+        check["max_frame_age"] = serve.max_frame_age
     return check
 
 

@@ -34,6 +34,7 @@ class Facts(_Answer):
     l4t: Short = ""
     gpu: Short = ""
     systemd: bool = False
+    devices: Annotated[dict[Short, Count], Field(max_length=200)] = {}
 
 
 class Engine(_Answer):

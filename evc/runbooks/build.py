@@ -159,6 +159,7 @@ def _order(fleet: Fleet, project: Project, platform: str, parts: list[str]) -> d
     reg, release, config = registry.load(fleet), project.release, project.config
     repository = reg.repository(images.repository(platform))
     tag = f"{reg.writer}/{repository}:{release.tag}"
+    serve = config.serve.model_copy(update={"publish": None})
     return {
         "id": f"{release.tag}-{platform}",
         "parts": parts,
@@ -173,7 +174,7 @@ def _order(fleet: Fleet, project: Project, platform: str, parts: list[str]) -> d
         "test": {
             "command": config.tests.command,
             "config": containers.unpublished(containers.config(config)),
-            "health": containers.health(config.serve.model_copy(update={"publish": None})),
+            "health": containers.health(serve, frames=False),
         },
     }
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import containers, images
+from evc.pure import containers, devices, images, room
+from evc.pure.config import ProjectConfig
 from evc.pure.containers import Given, Volume
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
@@ -50,11 +51,16 @@ def _wish(
     known: Sequence[Setting],
 ) -> Wish:
     image, model, label = built.images[platform], built.release.model, built.release.label
-    own = resolved(effective(known, node.name, node.groups, model))
+    project = built.project.on(node.name)
+    if problem := room.problem(project, _others(store, model, node), _memory(node)):
+        raise BadInput(problem)
+    held = effective(known, node.name, node.groups, model)
+    camera = held[devices.CAMERA].value.reveal() if devices.CAMERA in held else ""
+    own, has = resolved(held), devices.given(project.serve, node.facts, camera)
     volumes = _volumes(fleet, built, own)
     about = {"EVC_MODEL": model, "EVC_RELEASE": label, "EVC_NODE": node.name}
-    project = built.project.on(node.name)
-    request = containers.config(project, Given({**own.variables, **about}, volumes))
+    given = Given({**own.variables, **has.variables, **about}, volumes, has.host)
+    request = containers.config(project, given)
     check = containers.health(project.serve)
     spec = containers.spec(request, check, image.digest)
     labels = {
@@ -79,11 +85,28 @@ def _wish(
 
 
 def _volumes(fleet: Fleet, built: Built, own: Resolved) -> tuple[Volume, ...]:
-    """The volume of settings, a mark of its content in its name."""
-    owner = containers.owner(built.project.serve)
+    """The volume of settings, a mark of its content in its name; and the cache, if one is asked."""
+    serve, name = built.project.serve, f"evc-{built.release.model}"
+    owner = containers.owner(serve)
     mark = settings.mark(fleet, own, owner)
-    name = f"evc-{built.release.model}-settings-{mark}"
-    return (Volume(name, "settings", FOLDER, owner),) if mark else ()
+    found = [Volume(f"{name}-settings-{mark}", "settings", FOLDER, owner)] if mark else []
+    found += [Volume(f"{name}-cache", "cache", serve.cache, owner)] if serve.cache else []
+    return tuple(found)
+
+
+def _others(store: Store, model: str, node: Node) -> dict[str, ProjectConfig]:
+    """The other models that `node` should run, as they run there."""
+    wanted = assignments.wanted(store, [node])
+    return {
+        name: releases.by_id(store, release).project.on(node.name)
+        for name, release in wanted
+        if name != model
+    }
+
+
+def _memory(node: Node) -> int:
+    found = node.facts.get("memory")
+    return found if isinstance(found, int) else 0
 
 
 def _previous(store: Store, built: Built, node: Node, platform: str) -> ImageRef | None:

@@ -1,6 +1,7 @@
 """Is a container well: by HTTP, by a command in it, by its port, by Docker's own HEALTHCHECK."""
 
 import http.client
+import json
 import socket
 import time
 
@@ -17,7 +18,8 @@ def wait(container, check, say=lambda state: None):
     """Wait until `container` is well; raises Unhealthy after `check["start_period"]` seconds.
 
     `check`: {"start_period": s, "host", "port", "http": path, "command": argv}, all but the first
-    optional. Docker's HEALTHCHECK counts too where the image has one.
+    optional; with "max_frame_age" the path's JSON tells frame_age_s. Docker's HEALTHCHECK counts
+    too where the image has one.
     """
     deadline, said = time.monotonic() + check["start_period"], ""
     while True:
@@ -59,22 +61,36 @@ def _own_check(container, check):
     if check.get("command"):
         return _command(container, check["command"])
     if check.get("http"):
-        return _http(check["host"], check["port"], check["http"])
+        return _http(check["host"], check["port"], check["http"], check.get("max_frame_age"))
     if check.get("port"):
         return _port(check["host"], check["port"])
     return ""
 
 
-def _http(host, port, path):
+def _http(host, port, path, max_frame_age):
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", path)
-        status = connection.getresponse().status
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read(65536)
     except (OSError, http.client.HTTPException) as error:
         return "GET %s: %s" % (path, error)
     finally:
         connection.close()
-    return "" if 200 <= status < 400 else "GET %s: status %d" % (path, status)
+    if not 200 <= status < 400:
+        return "GET %s: status %d" % (path, status)
+    return _stale(body, max_frame_age) if max_frame_age else ""
+
+
+def _stale(body, most):
+    """What is wrong with the age of the newest frame, {"frame_age_s": seconds or null}."""
+    try:
+        age = json.loads(body)["frame_age_s"]
+    except (ValueError, KeyError, TypeError):
+        return "its health does not tell frame_age_s"
+    if not isinstance(age, (int, float)):
+        return "no frame yet"
+    return "" if age <= most else "the newest frame is %.1f s old" % age
 
 
 def _port(host, port):

@@ -19,6 +19,7 @@ import watch
 from journal import Journal
 
 L4T_RELEASE = Path("/etc/nv_tegra_release")
+DEVICES = ("video*", "media*", "dri/*", "dma_heap/*", "vchiq", "apex_*", "hailo*", "nvhost-*")
 BOARD_MODEL = Path("/proc/device-tree/model")
 
 
@@ -69,7 +70,8 @@ def facts():
         "disk_free": shutil.disk_usage(_docker_root()).free,
         "board": _text(BOARD_MODEL).strip("\0"),
         "l4t": _l4t(_text(L4T_RELEASE)),
-        "gpu": _gpu(),
+        "gpu": _gpu() or ("Jetson" if _text(L4T_RELEASE) else ""),
+        "devices": _devices(),
         "systemd": Path("/run/systemd/system").is_dir(),
     }
 
@@ -136,6 +138,12 @@ def _gpu():
             if line.startswith("Model:"):
                 return line.split(":", 1)[1].strip()
     return ""
+
+
+def _devices():
+    """Devices that containers may get → the group that may use them."""
+    found = sorted(path for one in DEVICES for path in Path("/dev").glob(one))
+    return {str(path): path.stat().st_gid for path in found[:100] if not path.is_dir()}
 
 
 def _l4t(text):

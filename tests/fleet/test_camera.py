@@ -1,0 +1,89 @@
+"""`mode: camera` on real nodes: a stream that a setting names, and health by the frame's age."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Home, wait_until
+
+pytestmark = pytest.mark.fleet
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "shop-camera"
+PHOTO = EXAMPLE / "samples" / "astronaut.jpg"
+NODE = "edge03"
+PORT = "8790"
+
+
+@pytest.fixture(scope="module")
+def camera(home: Home) -> Iterator[str]:
+    """The photo as a stream, served on this machine's address in the lab's network."""
+    network = home.engine.networks.get(f"evc-lab-{home.fleet.id}")
+    address = network.attrs["IPAM"]["Config"][0]["Gateway"]
+    command = [sys.executable, str(EXAMPLE / "stream.py"), str(PHOTO)]
+    serving = subprocess.Popen(
+        [*command, "--listen", address, "--port", PORT], stderr=subprocess.DEVNULL
+    )
+    yield f"http://{address}:{PORT}/"
+    serving.terminate()
+    serving.wait()
+
+
+@pytest.fixture(scope="module")
+def counting(home: Home, camera: str) -> Any:
+    home.evc("config", "set", f"CAMERA={camera}", "--node", NODE, "--no-apply")
+    return home.json("run", str(EXAMPLE), "--on", NODE)
+
+
+def inspected(home: Home) -> Any:
+    (found,) = home.models(NODE, "shop-camera")
+    return found
+
+
+def test_it_counts_the_one_face_in_each_frame(home: Home, counting: Any) -> None:
+    assert counting["nodes"][NODE]["outcome"] == "done"
+    found = inspected(home)
+    wait_until("a look", lambda: '"prediction"' in home.on(NODE, "docker", "logs", found["Id"]))
+    lines = home.on(NODE, "docker", "logs", found["Id"]).splitlines()
+    looks = [json.loads(line) for line in lines if '"prediction"' in line]
+    assert {tuple(one["class"] for one in look["results"]) for look in looks} == {("face",)}
+
+
+def test_nothing_but_the_camera_is_loosened(home: Home, counting: Any) -> None:
+    found = inspected(home)
+    host = found["HostConfig"]
+    assert not host["Devices"] and not host["GroupAdd"], "a stream needs no device"
+    assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["Privileged"]
+    assert found["Config"]["User"] == "10001:10001"
+    (cache,) = [one for one in found["Mounts"] if one["Destination"] == "/cache"]
+    assert cache["Name"] == "evc-shop-camera-cache" and cache["RW"]
+    home.on(NODE, "docker", "exec", found["Id"], "touch", "/cache/kept")
+
+
+def test_a_camera_that_gives_no_frame_leaves_the_old_one_serving(
+    home: Home, counting: Any, camera: str
+) -> None:
+    """The cache of before is there for the one that serves on, and for the next."""
+    wrong = camera.replace(PORT, "8791")
+    done = home.evc("config", "set", f"CAMERA={wrong}", "--node", NODE, code=1)
+    assert "no frame yet" in done.stderr and "the old one serves on" in done.stderr
+    assert f"CAMERA={camera}" in inspected(home)["Config"]["Env"]
+    home.evc("config", "set", f"CAMERA={camera}", "INTERVAL=0.5", "--node", NODE)
+    found = inspected(home)
+    assert "INTERVAL=0.5" in found["Config"]["Env"]
+    assert home.on(NODE, "docker", "exec", found["Id"], "ls", "/cache") == "kept"
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_is_touched(
+    home: Home, counting: Any
+) -> None:
+    before = inspected(home)["Id"]
+    done = home.evc("config", "set", "CAMERA=/dev/video7", "--node", NODE, code=1)
+    assert "/dev/video7 is not there" in done.stderr
+    assert inspected(home)["Id"] == before
+    home.evc("config", "unset", "CAMERA", "--node", NODE, "--no-apply")
