@@ -87,12 +87,15 @@ class Fleet:
         return schema.read(read_config(self.config_file), CONFIG, ServerConfig)
 
     @contextlib.contextmanager
-    def lock(self, target: str) -> Iterator[None]:
-        """Hold the lock named `target`; raises Locked naming the holder. Death frees it."""
+    def lock(self, target: str, wait: bool = False) -> Iterator[None]:
+        """Hold the lock named `target`; raises Locked naming the holder. Death frees it.
+
+        `wait` is for locks that nobody holds longer than a file takes to write.
+        """
         folder = _private(self.root / "db" / "locks")
         with (folder / f"{target}.lock").open("a+") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise Locked(*_holder(file.name, target)) from None
             file.truncate(0)

@@ -1,6 +1,7 @@
 """What every registered node gets: EVC's program, the registry's CA, the registry login, the mark.
 
-Builders may push, all others only pull.
+Each node has a registry login of its own, so that one can be ended. Builders may push with theirs,
+all others only pull.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from evc.pure.inventory import Node
 from evc.pure.plan import Trust
 from evc.pure.target import HUB
 from evc.runbooks import plays, registry
-from evc.runbooks.registry import Registry
+from evc.runbooks.registry import Login, Registry, logins
 
 PARTS = ("program", "ca", "login", "mark")
 # What Docker's own client calls the hub in its `config.json`.
@@ -28,10 +29,10 @@ HUB_CONFIG = "https://index.docker.io/v1/"
 def expected(fleet: Fleet, node: Node) -> Trust:
     """What a probe of `node` must find."""
     reg = registry.load(fleet)
-    ca = _digest(reg.ca) if reg.ca else ""
+    ca, (found,) = _digest(reg.ca) if reg.ca else "", _logins(fleet, reg, [node]).values()
     return Trust(
         program=_digest(plays.program(fleet)),
-        login=_digest(_login_file(fleet, reg, node)),
+        login=_digest(_login_file(fleet, node, found)),
         mark=fleet.id,
         certs=dict.fromkeys(_registries(reg, node), ca),
         insecure=tuple(reg.insecure),
@@ -53,10 +54,11 @@ def each(
 ) -> dict[str, dict[str, Any]]:
     """Its variables by node; `parts` are those to bring, by node (default: all)."""
     reg = registry.load(fleet)
+    found = _logins(fleet, reg, nodes)
     return {
         node.name: {
             "evc_registries": _registries(reg, node),
-            "evc_login": str(_login_file(fleet, reg, node)),
+            "evc_login": str(_login_file(fleet, node, found[node.name])),
             "evc_parts": parts[node.name] if parts else list(PARTS),
         }
         for node in nodes
@@ -69,20 +71,30 @@ def _registries(reg: Registry, node: Node) -> list[str]:
     return list(dict.fromkeys(hosts)) if reg.ca else []
 
 
-def _login_file(fleet: Fleet, reg: Registry, node: Node) -> Path:
+def _logins(fleet: Fleet, reg: Registry, nodes: Sequence[Node]) -> dict[str, dict[str, Login]]:
+    """Node → host → its login there; in another registry than EVC's own they share one."""
+    found = {}
+    own = {} if reg.other else logins.of_nodes(fleet, {node.name: node.builder for node in nodes})
+    for node in nodes:
+        pull, push = (own[node.name],) * 2 if own else (reg.pull, reg.push)
+        found[node.name] = {reg.reader: pull} | ({reg.writer: push} if node.builder else {})
+        if reg.reader == HUB:
+            found[node.name][HUB_CONFIG] = found[node.name][HUB]
+    return found
+
+
+def _login_file(fleet: Fleet, node: Node, found: Mapping[str, Login]) -> Path:
     """Docker's `config.json` for a node, as a private file on the controller."""
-    logins = {reg.reader: reg.pull} | ({reg.writer: reg.push} if node.builder else {})
-    if reg.reader == HUB:
-        logins[HUB_CONFIG] = logins[HUB]
     auths = {
         host: {
             "auth": base64.b64encode(f"{login.user}:{login.password.reveal()}".encode()).decode()
         }
-        for host, login in logins.items()
+        for host, login in found.items()
         if login.user
     }
     text = json.dumps({"auths": auths}, sort_keys=True)
-    file = fleet.certs / "registry" / ("docker-push.json" if node.builder else "docker-pull.json")
+    file = fleet.certs / "registry" / "docker" / node.name
+    file.parent.mkdir(mode=0o700, exist_ok=True)
     if not file.exists() or file.read_text() != text:
         fleets.write_private(file, text)
     return file

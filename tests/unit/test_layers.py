@@ -23,7 +23,7 @@ LIBRARIES = {
     "rich": {"evc.cli"},
     "pydantic": {"evc.pure", "evc.runbooks.predict"},
     "cryptography": {"evc.doors.certs", "evc.doors.vault", "evc.runbooks.lab.logins"},
-    "bcrypt": {"evc.runbooks.registry.files"},
+    "bcrypt": {"evc.runbooks.registry.logins"},
     "psutil": {"evc.runbooks.registry.place"},
 }
 # What reads, writes, waits or runs: no business of a pure module.

@@ -1,7 +1,7 @@
 """The fleet's private registry: up, down, what it holds. What other runbooks need is here.
 
-Two processes over one storage: the writer takes the push login, the reader is read-only and takes
-the nodes' pull login. Both speak TLS with a certificate of the fleet's own CA.
+Two processes over one storage: the writer takes the logins that push, the reader is read-only and
+takes one login for each node. Both speak TLS with a certificate of the fleet's own CA.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from evc.pure.errors import BadInput, EvcError
 from evc.pure.secret import Secret
 from evc.runbooks.registry import another, check, files, images, place, trust
 from evc.runbooks.registry.containers import Containers
-from evc.runbooks.registry.files import SIDES, Login, Registry
+from evc.runbooks.registry.files import SIDES, Registry
 from evc.runbooks.registry.images import Stored
+from evc.runbooks.registry.logins import Login
 
 __all__ = ["Login", "Registry", "Status", "Stored", "down", "ensure", "import_image", "load"]
 

@@ -14,7 +14,8 @@ from evc.pure.names import safe_text
 from evc.pure.secret import Secret
 from evc.pure.target import HUB, Target, target
 from evc.runbooks.registry import place
-from evc.runbooks.registry.files import Login, Registry
+from evc.runbooks.registry.files import Registry
+from evc.runbooks.registry.logins import Login
 
 NOBODY = Login("", Secret(""))
 

@@ -13,7 +13,8 @@ from evc.doors.docker import Say
 from evc.doors.registry import RegistryClient
 from evc.pure.errors import EvcError
 from evc.runbooks.registry.containers import refused
-from evc.runbooks.registry.files import Login, Registry
+from evc.runbooks.registry.files import Registry
+from evc.runbooks.registry.logins import Login
 
 REPOSITORY = "evc/self-test"
 START_SECONDS = 30

@@ -1,19 +1,15 @@
 """What the registry's two sides read: logins, certificates and settings, in `certs/registry`.
 
-address, push, pull          the chosen address and the two passwords: never in a container
+address                      the chosen address; the passwords beside it are `logins.py`'s
 tls/                         the server's certificate and key, for both sides
-writer/ reader/              config.yml and htpasswd of one side
+writer/ reader/              config.yml and htpasswd of one side; no password is ever in a container
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
-
-import bcrypt
 
 from evc.doors import certs
 from evc.doors import fleet as fleets
@@ -21,16 +17,11 @@ from evc.doors.fleet import Fleet
 from evc.pure import target
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.references import HostPort
-from evc.pure.secret import Secret
 from evc.pure.target import Target
-from evc.runbooks.registry import place
+from evc.runbooks.registry import logins, place
+from evc.runbooks.registry.logins import Login
 
 SIDES = ("writer", "reader")
-PUSH, PULL = "evc-push", "evc-pull"
-# Each request is one bcrypt check. The passwords are 256 random bits, which no number of rounds
-# makes harder to guess; 2**12 rounds would cost 0.2 s of CPU for each layer of each node.
-BCRYPT_ROUNDS = 4
-
 # No blob cache: the other side and the garbage collector delete behind its back.
 CONFIG = """version: 0.1
 log:
@@ -56,16 +47,8 @@ auth:
 
 
 @dataclass(frozen=True)
-class Login:
-    """An account of the registry."""
-
-    user: str
-    password: Secret
-
-
-@dataclass(frozen=True)
 class Registry:
-    """The fleet's registry: where to push to and pull from (HOST:PORT), and with which logins.
+    """The fleet's registry: where to push to and pull from (HOST:PORT); the controller's logins.
 
     `ca` is None where no certificate is a fleet's matter, `other` is set for one not EVC's own.
     """
@@ -103,17 +86,12 @@ def load(fleet: Fleet) -> Registry:
 
 def prepare(fleet: Fleet, address: HostPort) -> Registry:
     """Write what is missing for a registry at `address`; certificates are `renew`'s."""
-    for name in ("push", "pull"):
-        if not (place.folder(fleet) / name).exists():
-            fleets.write_private(place.folder(fleet) / name, secrets.token_urlsafe(32))
     fleet.registry_data.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.keep(fleet, address)
-    registry = _value(fleet, address)
-    _write_logins(fleet, "writer", registry.push)
-    _write_logins(fleet, "reader", registry.pull)
+    logins.prepare(fleet)
     for side in SIDES:
-        _give(fleet, side, "config.yml", config(side))
-    return registry
+        place.give(fleet, side, "config.yml", config(side))
+    return _value(fleet, address)
 
 
 def config(side: str) -> str:
@@ -129,12 +107,12 @@ def renew(fleet: Fleet, address: HostPort, now: dt.datetime) -> bool:
         return False
     given = _given(fleet)
     if given:
-        _give(fleet, "tls", "server.key", given.key)
-        _give(fleet, "tls", "server.crt", given.certificate)
+        place.give(fleet, "tls", "server.key", given.key)
+        place.give(fleet, "tls", "server.crt", given.certificate)
         return True
     fresh = certs.server(issuer, _needed(address) | place.own_names(), now)
-    _give(fleet, "tls", "server.key", fresh.key)
-    _give(fleet, "tls", "server.crt", fresh.certificate)
+    place.give(fleet, "tls", "server.key", fresh.key)
+    place.give(fleet, "tls", "server.crt", fresh.certificate)
     return True
 
 
@@ -207,33 +185,8 @@ def _needed(address: HostPort) -> set[str]:
 
 
 def _value(fleet: Fleet, address: HostPort) -> Registry:
-    push, pull = (
-        Login(user, Secret(fleets.read_private(place.folder(fleet) / file)))
-        for user, file in ((PUSH, "push"), (PULL, "pull"))
-    )
+    push, pull = logins.own(fleet, "writer"), logins.own(fleet, "reader")
     return Registry(str(address), str(place.reader(address)), _trusted(fleet), push, pull)
-
-
-def _write_logins(fleet: Fleet, side: str, login: Login) -> None:
-    """The one line of an htpasswd file, which is kept while it fits: its hash has a random salt."""
-    file, password = place.folder(fleet) / side / "htpasswd", login.password.reveal().encode()
-    user, _, hashed = file.read_text().strip().partition(":") if file.exists() else ("", "", "")
-    if user != login.user or not bcrypt.checkpw(password, hashed.encode()):
-        fresh = bcrypt.hashpw(password, bcrypt.gensalt(BCRYPT_ROUNDS)).decode()
-        _give(fleet, side, "htpasswd", f"{login.user}:{fresh}\n")
-
-
-def _give(fleet: Fleet, folder: str, name: str, text: str) -> None:
-    """Write a private file that the account which owns the storage, and so the container, reads."""
-    owner = fleet.registry_data.stat()
-    path = place.folder(fleet) / folder
-    path.mkdir(mode=0o700, exist_ok=True)
-    if (path / name).exists() and (path / name).read_text() == text:
-        return
-    fleets.write_private(path / name, text)
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
-        os.chown(path / name, owner.st_uid, owner.st_gid)
 
 
 def _read(certificate: Path, key: Path) -> certs.Pair:

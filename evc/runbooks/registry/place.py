@@ -7,6 +7,7 @@ it change, until the machine itself has moved.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 from pathlib import Path
@@ -30,6 +31,18 @@ def folder(fleet: Fleet) -> Path:
     path = fleet.certs / "registry"
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def give(fleet: Fleet, inside: str, name: str, text: str) -> None:
+    """Write a private file that the account which owns the storage, and so the container, reads."""
+    owner, path = fleet.registry_data.stat(), folder(fleet) / inside
+    path.mkdir(mode=0o700, exist_ok=True)
+    if (path / name).exists() and (path / name).read_text() == text:
+        return
+    fleets.write_private(path / name, text)
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path / name, owner.st_uid, owner.st_gid)
 
 
 def kept(fleet: Fleet) -> HostPort | None:
