@@ -82,7 +82,7 @@ def _peer(made: Home, folder: Path) -> None:
     order.write_text("{}")
     as_person, as_evc = {}, {}
     for node in nodes:
-        login = plays._login(node)
+        login = plays._login(made.fleet, node)
         as_person[node.name] = {**login, **each[node.name], **shared}
         own = plays._own(made.fleet, node)
         as_evc[node.name] = {**own, "evc_home": plays.HOME, "evc_order_file": str(order)}

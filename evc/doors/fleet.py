@@ -50,6 +50,11 @@ class Fleet:
         return self.certs / "known_hosts"
 
     @property
+    def rendezvous_hosts(self) -> Path:
+        """The host keys of rendezvous hosts: not among the nodes', which come and go."""
+        return self.certs / "rendezvous_hosts"
+
+    @property
     def ssh_key(self) -> Path:
         return self.certs / "id_ed25519"
 

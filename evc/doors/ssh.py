@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
@@ -40,7 +41,12 @@ class Target:
     user: str
     key: Path
     known_hosts: Path
-    jump: str = ""  # [USER@]HOST[:PORT], reached as the person behind this command reaches it
+    jump: Jump = ""
+
+
+# The host that leads to another: [USER@]HOST[:PORT], reached as the person behind this command
+# reaches it, or a Target, reached by EVC's own key.
+Jump = str | Target
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def ensure_key(path: Path, comment: str) -> str:
     return path.with_suffix(".pub").read_text().strip()
 
 
-async def host_key(address: str, port: int, jump: str = "", known: str = "") -> HostKey:
+async def host_key(address: str, port: int, jump: Jump = "", known: str = "") -> HostKey:
     """The key a host shows now; raises SshError when it shows none in time.
 
     A host has several: asked for is one of the kind of `known` (a line of known_hosts), else the
@@ -80,12 +86,13 @@ async def host_key(address: str, port: int, jump: str = "", known: str = "") -> 
     kind = known.split()[1] if known else ""
     wanted = sorted(_KEY_KINDS, key=lambda one: _KEY_KINDS[one] != kind)
     try:
-        key = await asyncio.wait_for(
-            asyncssh.get_server_host_key(
-                address, port, tunnel=jump or (), server_host_key_algs=wanted
-            ),
-            timeout=CONNECT_SECONDS,
-        )
+        async with _led_by(jump) as tunnel:
+            key = await asyncio.wait_for(
+                asyncssh.get_server_host_key(
+                    address, port, tunnel=tunnel, server_host_key_algs=wanted
+                ),
+                timeout=CONNECT_SECONDS,
+            )
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise SshError(_reason(error, address, port)) from None
     if key is None:
@@ -138,12 +145,17 @@ async def lines(
 @contextlib.asynccontextmanager
 async def connection(target: Target) -> AsyncIterator[asyncssh.SSHClientConnection]:
     """A connection as `target.user`, its host key checked; raises SshError."""
+    async with _led_by(target.jump) as tunnel, await _connected(target, tunnel) as link:
+        yield link
+
+
+async def _connected(target: Target, tunnel: Any) -> asyncssh.SSHClientConnection:
     try:
-        link = await asyncio.wait_for(
+        return await asyncio.wait_for(
             asyncssh.connect(
                 target.address,
                 target.port,
-                tunnel=target.jump or (),
+                tunnel=tunnel,
                 username=target.user,
                 client_keys=[str(target.key)],
                 known_hosts=str(target.known_hosts),
@@ -157,8 +169,16 @@ async def connection(target: Target) -> AsyncIterator[asyncssh.SSHClientConnecti
         raise HostKeyRefused(_reason(error, target.address, target.port)) from None
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise SshError(_reason(error, target.address, target.port)) from None
-    async with link:
-        yield link
+
+
+@contextlib.asynccontextmanager
+async def _led_by(jump: Jump) -> AsyncIterator[Any]:
+    """What asyncssh takes as `tunnel`: nothing, a jump host's name, or a connection to it."""
+    if isinstance(jump, Target):
+        async with connection(jump) as link:
+            yield link
+    else:
+        yield jump or ()
 
 
 @contextlib.asynccontextmanager

@@ -42,6 +42,20 @@ class Node:
     jump: str = ""
     metered: bool = False
     place: Place | None = None
+    tunnel: str = ""  # HOST:PORT of the rendezvous that it keeps a tunnel to
+    revoked: bool = False
+
+    @property
+    def dialled(self) -> str:
+        """The address at which others than EVC reach it, or '' when nobody can."""
+        return "" if self.tunnel else self.address
+
+    @property
+    def unusable(self) -> str:
+        """Why no command uses it, or ''."""
+        if self.revoked:
+            return "revoked: it comes back by `evc node add` or `evc node enroll` alone"
+        return "" if self.registered else "not registered yet"
 
     @property
     def roles(self) -> list[str]:

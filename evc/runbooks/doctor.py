@@ -109,7 +109,8 @@ def nodes(
         if node.name in answers:
             found += _node(fleet, node, answers[node.name], middle)
         else:
-            found.append(Finding(node.name, "not registered", "warning", "evc node add, evc run"))
+            remedy = "" if node.revoked else "evc node add, evc run"
+            found.append(Finding(node.name, node.unusable, "warning", remedy))
     return found
 
 

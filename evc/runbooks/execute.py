@@ -30,8 +30,9 @@ def execute(
         return await asyncio.gather(*[one(node, limit) for node in nodes])
 
     async def one(node: Node, limit: asyncio.Semaphore) -> NodeOutcome:
-        if not node.registered:
-            return NodeOutcome("pending", reason=f"not registered yet: evc node add {node.name}")
+        if node.unusable:
+            remedy = "" if node.revoked else f": evc node add {node.name}"
+            return NodeOutcome("pending", reason=f"{node.unusable}{remedy}")
         async with limit:
             began = time.monotonic()
             try:

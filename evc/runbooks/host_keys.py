@@ -12,6 +12,7 @@ from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.doors.ssh import HostKey, SshError
 from evc.pure.inventory import Node
+from evc.runbooks import plays
 from evc.runbooks.progress import Progress
 
 HANDSHAKES_AT_ONCE = 20
@@ -36,7 +37,7 @@ class Keys:
     same: bool
 
 
-async def _show_keys(ways: Sequence[Registration], pinned: Mapping[str, str]) -> None:
+async def _show_keys(fleet: Fleet, ways: Sequence[Registration], pinned: Mapping[str, str]) -> None:
     limit = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
 
     async def show(way: Registration) -> None:
@@ -44,22 +45,22 @@ async def _show_keys(ways: Sequence[Registration], pinned: Mapping[str, str]) ->
             return
         async with limit:
             try:
-                way.key = await _key(way.node, pinned)
+                way.key = await _key(fleet, way.node, pinned)
             except SshError as error:
                 way.problem = error.message
 
     await asyncio.gather(*[show(way) for way in ways])
 
 
-async def _key(node: Node, pinned: Mapping[str, str]) -> HostKey:
+async def _key(fleet: Fleet, node: Node, pinned: Mapping[str, str]) -> HostKey:
     known = pinned.get(_pattern(node), "")
-    return await ssh.host_key(node.address, node.port, node.jump, known)
+    return await ssh.host_key(node.address, node.port, plays.jump(fleet, node), known)
 
 
 def pin(fleet: Fleet, ways: Sequence[Registration], progress: Progress) -> None:
     """Pin a key seen for the first time and show it; a changed one stops that node."""
     lines, fresh = _pinned(fleet.known_hosts), []
-    asyncio.run(_show_keys(ways, lines))
+    asyncio.run(_show_keys(fleet, ways, lines))
     for way in ways:
         if way.key is None:
             continue
@@ -78,7 +79,7 @@ def changes(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:
     """Node → both fingerprints and what to do, for those that show another key than the pinned."""
     ways = [Registration(node) for node in nodes]
     lines, found = _pinned(fleet.known_hosts), {}
-    asyncio.run(_show_keys(ways, lines))
+    asyncio.run(_show_keys(fleet, ways, lines))
     for way in ways:
         known = lines.get(_pattern(way.node))
         if way.key and known != way.key.line:
@@ -89,7 +90,7 @@ def changes(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:
 def look(fleet: Fleet, node: Node) -> Keys:
     """A node's host key now, beside the pinned one; raises SshError when it shows none."""
     lines = _pinned(fleet.known_hosts)
-    key = asyncio.run(_key(node, lines))
+    key = asyncio.run(_key(fleet, node, lines))
     return Keys(key, pinned(fleet, node), lines.get(_pattern(node)) == key.line)
 
 

@@ -68,7 +68,7 @@ def apply(
         outcomes = _write(fleet, store, wanted)
         names = {name for name, one in outcomes.items() if one.well}
         nodes = [node for node in inventory.everyone(store) if node.name in names]
-        new = [node for node in nodes if not node.registered]
+        new = [node for node in nodes if not node.registered and not node.revoked]
         if registering:
             new = register.with_sudo(new, sudo)
             done = register.register(fleet, store, new, progress, options)

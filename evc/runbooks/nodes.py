@@ -24,15 +24,15 @@ FROM node LEFT JOIN place ON place.node_id = node.id ORDER BY name
 """
 _WRITE = """
 INSERT INTO node (id, name, title, address, port, login_user, login_key, sudo_file, jump,
-                  is_builder, is_edge, is_local, metered, added_at)
+                  tunnel, is_builder, is_edge, is_local, metered, added_at)
 VALUES (:id, :name, :title, :address, :port, :login_user, :login_key, :sudo_file, :jump,
-        :builder, :edge, :local, :metered, :now)
+        :tunnel, :builder, :edge, :local, :metered, :now)
 ON CONFLICT (id) DO UPDATE SET title = :title, address = :address, port = :port,
   login_user = :login_user, login_key = :login_key, sudo_file = :sudo_file, jump = :jump,
-  is_builder = :builder, is_edge = :edge, metered = :metered
+  tunnel = :tunnel,  is_builder = :builder, is_edge = :edge, metered = :metered
 """
 _COLUMNS = ("name", "title", "address", "port", "login_user", "login_key", "sudo_file", "jump",
-            "builder", "edge", "local", "metered")  # fmt: skip
+            "tunnel", "builder", "edge", "local", "metered")  # fmt: skip
 
 
 def everyone(store: Store) -> list[Node]:
@@ -167,7 +167,8 @@ def remember(store: Store, name: str, facts: dict[str, Any], registered: bool) -
     """Keep a node's facts of a probe, and that it is registered now."""
     store.write(
         "UPDATE node SET facts = ?, os = ?, hw = ?, gpu = ?,"
-        " registered_at = CASE WHEN ? THEN coalesce(registered_at, ?) ELSE registered_at END"
+        " registered_at = CASE WHEN ? THEN coalesce(registered_at, ?) ELSE registered_at END,"
+        " revoked_at = NULL"
         " WHERE name = ?",
         (
             json.dumps(facts),
@@ -190,6 +191,15 @@ def forget_registration(store: Store, name: str) -> None:
             " WHERE node_id = (SELECT id FROM node WHERE name = ?)",
             (name,),
         )
+
+
+def revoke(store: Store, name: str) -> None:
+    """The node has no rights any more; what is known of it, and should run on it, stays."""
+    now = time.time()
+    store.write(
+        "UPDATE node SET registered_at = NULL, revoked_at = coalesce(revoked_at, ?) WHERE name = ?",
+        (now, name),
+    )
 
 
 def forget(store: Store, names: Sequence[str]) -> None:
@@ -219,6 +229,8 @@ def _node(row: dict[str, Any]) -> Node:
         title=row["title"],
         jump=row["jump"],
         metered=bool(row["metered"]),
+        tunnel=row["tunnel"],
+        revoked=row["revoked_at"] is not None,
         place=None
         if row["place"] is None
         else Place(row["place"], row["latitude"], row["longitude"]),

@@ -21,6 +21,7 @@ from evc.pure.inventory import Node
 
 HOME = "/var/lib/evc"
 USER = "evc"
+TUNNEL_USER = "evc-tunnel"  # on a rendezvous
 PYTHON = "python3"  # the first on PATH: /usr/local/bin may have a newer one than the system's
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -43,7 +44,7 @@ def play(
     with tempfile.TemporaryDirectory(prefix="evc-orders-") as folder:
         hosts = {}
         for node in nodes:
-            host = _login(node) if as_login else _own(fleet, node)
+            host = _login(fleet, node) if as_login else _own(fleet, node)
             host |= {"evc_home": home(fleet, node), "evc_owner": owner(node)}
             host |= (each or {}).get(node.name, {})
             if orders and node.name in orders:
@@ -74,7 +75,20 @@ def command(fleet: Fleet, node: Node, *words: str) -> list[str]:
 def target(fleet: Fleet, node: Node) -> ssh.Target:
     """Where and as whom EVC's own SSH connections go."""
     key, known_hosts = fleet.ssh_key, fleet.known_hosts
-    return ssh.Target(node.name, node.address, node.port, USER, key, known_hosts, node.jump)
+    way = jump(fleet, node)
+    return ssh.Target(node.name, node.address, node.port, USER, key, known_hosts, way)
+
+
+def jump(fleet: Fleet, node: Node) -> ssh.Jump:
+    """The host that leads to a node: its rendezvous, or the jump host that somebody named."""
+    return rendezvous(fleet, node.tunnel) if node.tunnel else node.jump
+
+
+def rendezvous(fleet: Fleet, place: str) -> ssh.Target:
+    """A rendezvous (HOST:PORT) as EVC's own key reaches it."""
+    host, _, port = place.rpartition(":")
+    key, known_hosts = fleet.ssh_key, fleet.rendezvous_hosts
+    return ssh.Target(place, host, int(port), TUNNEL_USER, key, known_hosts)
 
 
 def forget_connections(fleet: Fleet) -> None:
@@ -100,29 +114,41 @@ def _own(fleet: Fleet, node: Node) -> dict[str, Any]:
     if node.local:
         return {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     return {
-        **_place(node),
+        **_place(fleet, node),
         "ansible_user": USER,
         "ansible_ssh_private_key_file": str(fleet.ssh_key),
     }
 
 
-def _place(node: Node) -> dict[str, Any]:
+def _place(fleet: Fleet, node: Node) -> dict[str, Any]:
     host: dict[str, Any] = {
         "ansible_host": node.address,
         "ansible_port": node.port,
         "ansible_python_interpreter": PYTHON,
     }
-    if node.jump:
-        # Not `ProxyJump`: that one would ask on the terminal about a jump host it does not know.
-        user_and_host, _, port = node.jump.partition(":")
-        words = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
-        words += ["-p", port or "22", "-W", "[%h]:%p", user_and_host]
+    if words := _proxy(jump(fleet, node)):
         host["ansible_ssh_common_args"] = f'-o ProxyCommand="{shlex.join(words)}"'
     return host
 
 
-def _login(node: Node) -> dict[str, Any]:
-    host = _place(node)
+def _proxy(way: ssh.Jump) -> list[str]:
+    """The argv that connects to a node behind a jump host, or nothing.
+
+    Not `ProxyJump`: that one would ask on the terminal about a jump host it does not know.
+    """
+    if not way:
+        return []
+    words = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+    if isinstance(way, ssh.Target):
+        words += ["-o", f"UserKnownHostsFile={way.known_hosts}", "-o", "IdentitiesOnly=yes"]
+        words += ["-i", str(way.key), "-o", "ServerAliveInterval=5"]
+        return [*words, "-p", str(way.port), "-W", "[%h]:%p", f"{way.user}@{way.address}"]
+    user_and_host, _, port = way.partition(":")
+    return [*words, "-p", port or "22", "-W", "[%h]:%p", user_and_host]
+
+
+def _login(fleet: Fleet, node: Node) -> dict[str, Any]:
+    host = _place(fleet, node)
     if node.login_user:
         host["ansible_user"] = node.login_user
     if node.login_key:

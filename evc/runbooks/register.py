@@ -135,20 +135,28 @@ def _install(
         "evc_adopt": options.adopt,
         "evc_install_docker": options.install_docker,
     }
-    for playbook, local in (("copy_cert", False), ("repair", True)):
-        # On the controller itself there is no user to make and no sudo to ask for.
-        nodes = [way.node for way in ways if way.node.local is local]
+    for playbook, prepared in (("copy_cert", False), ("repair", True)):
+        nodes = [way.node for way in ways if _is_prepared(way.node) is prepared]
         if not nodes:
             continue
-        if local:
-            Path(plays.home(fleet, nodes[0])).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for node in nodes:
+            if node.local:
+                Path(plays.home(fleet, node)).mkdir(mode=0o700, parents=True, exist_ok=True)
         each = trust.each(fleet, nodes)
         results = plays.play(
-            fleet, playbook, nodes, shared, each, as_login=not local, on_task=progress.node
+            fleet, playbook, nodes, shared, each, as_login=not prepared, on_task=progress.node
         )
         for way in ways:
             if way.node.name in results:
                 way.problem = complaints.explain(results[way.node.name].message)
+
+
+def _is_prepared(node: Node) -> bool:
+    """Whether there is no user to make and no sudo to ask for.
+
+    On the controller itself; and an enrolled node's first-boot script did all that as root.
+    """
+    return node.local or bool(node.tunnel)
 
 
 def _look(fleet: Fleet, store: Store, ways: Sequence[Registration]) -> None:

@@ -36,11 +36,11 @@ class Built:
     images: Mapping[str, Image]
 
     def url(self, node: Node) -> str:
-        """Where people reach the model on a node, or '' for one without a port."""
+        """Where people reach the model on a node; '' without a port, or where nobody dials."""
         serve = self.project.on(node.name).serve
-        host = node.address if serve.listen == "0.0.0.0" else serve.listen
-        app = self.project.app_on(node.name) or f"{host}:{serve.published}"
-        return f"http://{app}" if serve.port else ""
+        host = node.dialled if serve.listen == "0.0.0.0" else serve.listen
+        app = self.project.app_on(node.name) or (f"{host}:{serve.published}" if host else "")
+        return f"http://{app}" if serve.port and app else ""
 
 
 def find(store: Store, release: Release) -> Built | None:

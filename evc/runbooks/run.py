@@ -127,7 +127,7 @@ def _builders(store: Store) -> list[Node]:
 def _register(
     fleet: Fleet, store: Store, nodes: Sequence[Node], progress: Progress
 ) -> dict[str, NodeOutcome]:
-    new = {node.name: node for node in nodes if not node.registered}
+    new = {node.name: node for node in nodes if not node.registered and not node.revoked}
     if not new:
         return {}
     progress.say(f"registering {', '.join(sorted(new))}")

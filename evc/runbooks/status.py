@@ -19,8 +19,7 @@ def status(fleet: Fleet, store: Store, nodes: Sequence[Node]) -> dict[str, Any]:
     answers: dict[str, Answer] = probe(fleet, asked)
     return {
         "nodes": [
-            _node(store, node, answers.get(node.name, Silent("not registered yet")))
-            for node in nodes
+            _node(store, node, answers.get(node.name, Silent(node.unusable))) for node in nodes
         ],
         "deployments": [_deployment(row) for row in assignments.standing(store)],
     }

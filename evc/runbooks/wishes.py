@@ -29,8 +29,8 @@ def wishes(
     known = settings.everything(fleet, store)
     for node in nodes:
         platform = images.platform(node.architecture)
-        if not node.registered:
-            problems[node.name] = ("pending", (), "not registered yet")
+        if node.unusable:
+            problems[node.name] = ("pending", (), node.unusable)
         elif platform not in built.images:
             reason = f"{built.release.label} has no image for {platform}: build it first"
             problems[node.name] = ("failed", (), reason)
