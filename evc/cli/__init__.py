@@ -19,7 +19,7 @@ COMMANDS = {
     "doctor": "Check this machine and the nodes; each finding has its remedy.",
     "lab": "Try EVC without hardware: real nodes in containers.",
     "registry": "The fleet's private image registry.",
-    "node": "Add, import, list, change, replace and remove machines.",
+    "node": "Add, import, enroll, list, change, replace, revoke and remove machines.",
     "group": "Named clusters of nodes, for `--on`.",
     "model": "Build models and list their releases.",
     "run": "The main job: register, build, deploy.",

@@ -11,6 +11,7 @@ import click
 from evc.cli import (
     console,
     node_change,
+    node_enroll,
     node_exec,
     node_import,
     node_keys,
@@ -31,7 +32,7 @@ from evc.runbooks.register import Options
 
 @click.group()
 def command() -> None:
-    """Add, import, list, change, replace and remove machines.
+    """Add, import, enroll, list, change, replace, revoke and remove machines.
 
     \b
     Example:
@@ -50,6 +51,9 @@ for one in (
     node_keys.trust_command,
     node_keys.replace_command,
     node_exec.command,
+    node_enroll.enroll_command,
+    node_enroll.accept_command,
+    node_enroll.revoke_command,
 ):
     command.add_command(one)
 

@@ -118,6 +118,7 @@ def _after(before: Node, given: dict[str, Any]) -> Node:
         return replace(
             before,
             address=names.address(given["address"]) if given["address"] else before.address,
+            tunnel="" if given["address"] else before.tunnel,
             port=names.port(given["port"]) if given["port"] else before.port,
             login_user=names.user(given["user"]) if given["user"] else before.login_user,
             login_key=str(given["key"].absolute()) if given["key"] else before.login_key,

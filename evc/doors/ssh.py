@@ -68,13 +68,19 @@ class HostKeyRefused(SshError):
 def ensure_key(path: Path, comment: str) -> str:
     """EVC's own key pair at `path`, made when missing; the public half as one line."""
     if not path.exists():
-        key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
+        private, public = key_pair(comment)
         draft = path.with_suffix(".draft")
         draft.touch(mode=0o600)
-        key.write_private_key(str(draft))
-        key.write_public_key(str(path.with_suffix(".pub")))
+        draft.write_text(private)
+        path.with_suffix(".pub").write_text(f"{public}\n")
         draft.replace(path)
     return path.with_suffix(".pub").read_text().strip()
+
+
+def key_pair(comment: str) -> tuple[str, str]:
+    """A new key: the private half as a file's text, the public half as one line."""
+    key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
+    return key.export_private_key().decode(), key.export_public_key().decode().strip()
 
 
 async def host_key(address: str, port: int, jump: Jump = "", known: str = "") -> HostKey:

@@ -87,6 +87,7 @@ def _merged(listed: Listed, node: Node, exact: bool) -> Node:
         login_key=listed.key or node.login_key,
         sudo_file=listed.sudo_file or node.sudo_file,
         jump=listed.jump or node.jump,
+        tunnel="" if listed.address not in (None, "", node.address) else node.tunnel,
         title=listed.title or node.title,
         builder="builder" in roles,
         edge="edge" in roles or not roles,

@@ -55,6 +55,7 @@ def changed(node: Node, wanted: Change) -> Node:
         title=node.title if wanted.title is None else wanted.title,
         address=wanted.address or node.address,
         port=wanted.port or node.port,
+        tunnel="" if wanted.address or wanted.port else node.tunnel,
         metered=node.metered if wanted.metered is None else wanted.metered,
         place=wanted.place or node.place,
         labels={key: value for key, value in labels.items() if key not in wanted.unlabel},

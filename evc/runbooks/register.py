@@ -15,11 +15,11 @@ from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure import complaints
-from evc.pure.errors import BadInput
+from evc.pure.errors import BadInput, EvcError
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, Outcome
-from evc.runbooks import audit, host_keys, plays, registry, trust
+from evc.runbooks import audit, host_keys, plays, registry, rendezvous, trust
 from evc.runbooks import nodes as inventory
 from evc.runbooks.host_keys import Registration
 from evc.runbooks.probe import probe
@@ -115,7 +115,9 @@ def remove(
             reason = f"{problem}; --forget takes it out of the inventory all the same"
             outcomes[node.name] = NodeOutcome("failed", reason=reason)
         else:
-            outcomes[node.name] = NodeOutcome("done", ("remove",))
+            outcomes[node.name] = NodeOutcome(
+                "done", ("remove",), warnings=_end_tunnel(fleet, node)
+            )
     gone = [node for node in nodes if outcomes[node.name].well]
     inventory.forget(store, [node.name for node in gone])
     host_keys.unpin(fleet, gone)
@@ -206,6 +208,18 @@ def _outcome(way: Registration, seconds: float) -> NodeOutcome:
     return NodeOutcome("done", ("register",), "", seconds, warnings=tuple(way.warnings))
 
 
+def _end_tunnel(fleet: Fleet, node: Node) -> tuple[str, ...]:
+    """An enrolled node loses its key on the rendezvous; what a person has still to do."""
+    if not node.tunnel:
+        return ()
+    left = (f"as root on {node.name}, `evc-leave` takes the rest off: EVC is not root there",)
+    try:
+        rendezvous.ask(fleet, node.tunnel, "close", name=node.name)
+    except EvcError as error:
+        return (*left, f"its key is still on {node.tunnel}: {error.message}")
+    return left
+
+
 def _unregister(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:
     """Node → what went wrong, '' when everything of ours is off it."""
     problems = {}
@@ -213,15 +227,19 @@ def _unregister(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:
         if node.local:
             shutil.rmtree(plays.home(fleet, node), ignore_errors=True)
             problems[node.name] = ""
-    nodes = [node for node in nodes if not node.local]
-    if not nodes:
-        return problems
     hosts = {host for node in nodes for host in trust.expected(fleet, node).certs}
+    certs = [f"/etc/docker/certs.d/{host}" for host in sorted(hosts)]
     files = [
-        *[f"/etc/docker/certs.d/{host}" for host in sorted(hosts)],
+        *certs,
         "/etc/cron.d/evc-watch",
         "/etc/systemd/system/evc-watch.service",
         plays.HOME,
     ]
-    results = plays.play(fleet, "unregister", nodes, {"evc_files": files}, as_login=True)
-    return problems | {name: result.message for name, result in results.items()}
+    enrolled = [node for node in nodes if node.tunnel]
+    others = [node for node in nodes if not node.tunnel and not node.local]
+    for playbook, which, gone in (("unregister", others, files), ("leave", enrolled, certs)):
+        if which:
+            own = playbook == "leave"
+            results = plays.play(fleet, playbook, which, {"evc_files": gone}, as_login=not own)
+            problems |= {name: result.message for name, result in results.items()}
+    return problems

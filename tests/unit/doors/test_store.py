@@ -12,7 +12,7 @@ from evc.doors import store
 from evc.pure.errors import EvcError
 
 MIGRATIONS = Path(__file__).parents[3] / "db"
-NEWEST = len(list(MIGRATIONS.glob("[0-9]*.sql")))
+NEWEST = max(int(file.name[:4]) for file in MIGRATIONS.glob("[0-9]*.sql"))
 
 # Table → columns, as the original's dashboards ask for them.
 ORIGINAL = {
