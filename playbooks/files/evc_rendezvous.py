@@ -22,7 +22,7 @@ FOLDER = Path(__file__).resolve().parent  # named after the fleet
 HOME = FOLDER.parent
 KEYS = HOME / ".ssh" / "authorized_keys"
 PORTS = range(20000, 32000)  # below those that Linux gives to outgoing connections
-MAX_INPUT = 65536
+MAX_INPUT, MAX_ORDER = 65536, 1048576  # from a node; from the controller, with all its ports
 END_SECONDS = 10.0
 
 # sshd's own limits have no word for "nothing": a name that never resolves (RFC 2606).
@@ -47,7 +47,7 @@ def main(arguments):
     try:
         with locked():
             if arguments == ["manage"]:
-                order = json.loads(sys.stdin.read(MAX_INPUT))
+                order = json.loads(sys.stdin.read(MAX_ORDER))
                 print(json.dumps(ORDERS[order.pop("do")](**order)))
             elif len(arguments) == 2 and arguments[0] == "enroll":
                 print(enroll(arguments[1], sys.stdin.read(MAX_INPUT)))
