@@ -16,7 +16,12 @@ from typing import Any
 
 import asyncssh
 
+from evc.doors.ssh.keys import HostKey, ensure_key, fingerprint, key_pair, pattern
 from evc.pure.errors import EvcError
+
+__all__ = ["HostKey", "HostKeyRefused", "Jump", "SshError", "Target", "connection", "ensure_key",
+           "fingerprint", "forwarded_port", "host_key", "key_pair", "lent_ports", "lines",
+           "pattern"]  # fmt: skip
 
 CONNECT_SECONDS = 15.0
 MAX_LINE = 1_000_000
@@ -49,38 +54,12 @@ class Target:
 Jump = str | Target
 
 
-@dataclass(frozen=True)
-class HostKey:
-    """A host's public key: a line for known_hosts, and the fingerprint people compare."""
-
-    line: str
-    fingerprint: str
-
-
 class SshError(EvcError):
     """A node could not be reached, or the connection broke."""
 
 
 class HostKeyRefused(SshError):
     """A node showed another host key than the pinned one."""
-
-
-def ensure_key(path: Path, comment: str) -> str:
-    """EVC's own key pair at `path`, made when missing; the public half as one line."""
-    if not path.exists():
-        private, public = key_pair(comment)
-        draft = path.with_suffix(".draft")
-        draft.touch(mode=0o600)
-        draft.write_text(private)
-        path.with_suffix(".pub").write_text(f"{public}\n")
-        draft.replace(path)
-    return path.with_suffix(".pub").read_text().strip()
-
-
-def key_pair(comment: str) -> tuple[str, str]:
-    """A new key: the private half as a file's text, the public half as one line."""
-    key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
-    return key.export_private_key().decode(), key.export_public_key().decode().strip()
 
 
 async def host_key(address: str, port: int, jump: Jump = "", known: str = "") -> HostKey:
@@ -106,16 +85,6 @@ async def host_key(address: str, port: int, jump: Jump = "", known: str = "") ->
     public = key.export_public_key("openssh").decode().strip()
     algorithm, data = public.split()[:2]
     return HostKey(f"{pattern(address, port)} {algorithm} {data}", key.get_fingerprint())
-
-
-def pattern(address: str, port: int) -> str:
-    """How known_hosts names a host on a port."""
-    return address if port == 22 else f"[{address}]:{port}"
-
-
-def fingerprint(line: str) -> str:
-    """The fingerprint of a known_hosts line."""
-    return asyncssh.import_public_key(line.split(None, 1)[1]).get_fingerprint()
 
 
 async def lines(
