@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import cli_start, main_job, register_20
+from bench import cli_start, enroll, main_job, register_20
 from bench.measure import Result
 
 BENCHES = {
@@ -18,6 +18,7 @@ BENCHES = {
     "deploy_vs_floor": main_job.deploy_vs_floor,
     "code_change_bytes": main_job.code_change_bytes,
     "register_20": register_20.bench,
+    "enroll_to_serving": enroll.bench,
 }
 
 

@@ -34,13 +34,15 @@ def play(
     each: Mapping[str, Mapping[str, Any]] | None = None,
     orders: Mapping[str, Any] | None = None,
     as_login: bool = False,
+    known_hosts: Path | None = None,
     on_task: OnTask = lambda host, task: None,
 ) -> dict[str, Result]:
     """Run a playbook on `nodes` as EVC's user, or (`as_login`) as the person who registers.
 
-    `each` are variables by node; `orders` are values by node that travel as JSON in private files.
+    `each` are variables by node; `orders` are values by node that travel as JSON in private files;
+    `known_hosts` is for hosts that are no nodes.
     """
-    connection = Connection(fleet.known_hosts, fleet.sockets)
+    connection = Connection(known_hosts or fleet.known_hosts, fleet.sockets)
     with tempfile.TemporaryDirectory(prefix="evc-orders-") as folder:
         hosts = {}
         for node in nodes:

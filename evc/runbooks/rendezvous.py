@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,7 @@ from evc.doors.store import Store
 from evc.pure import complaints, enrolments
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.inventory import Node
-from evc.runbooks import host_keys, plays
-from evc.runbooks.host_keys import Registration
+from evc.runbooks import plays
 from evc.runbooks.progress import Progress
 
 HOME = "/var/lib/evc-tunnel"
@@ -53,8 +52,11 @@ def prepare(fleet: Fleet, store: Store, login: Login, sudo: Path | None, progres
     key = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}")
     line = enrolments.controller_line(program, key, fleet.id)
     variables = {"evc_mark": fleet.id, "evc_controller_line": line}
-    node = replace(_as_node(login), sudo_file=str(sudo) if sudo else None)
-    result = plays.play(fleet, "rendezvous", [node], variables, as_login=True)[node.name]
+    sudo_file = str(sudo) if sudo else None
+    node = Node(0, "rendezvous", login.host, login.port, login.user, login.key, sudo_file)
+    result = plays.play(
+        fleet, "rendezvous", [node], variables, as_login=True, known_hosts=fleet.rendezvous_hosts
+    )[node.name]
     if not result.ok:
         raise EvcError(f"{place} is no rendezvous yet: {complaints.explain(result.message)}")
     _wait_until_ready(fleet, place)
@@ -95,22 +97,25 @@ def host_line(fleet: Fleet, place: str) -> str:
 
 def _pin(fleet: Fleet, login: Login, progress: Progress) -> None:
     """Pin the rendezvous' host key: for its preparation, and for all that nodes and EVC do."""
-    way = Registration(_as_node(login))
-    host_keys.pin(fleet, [way], progress)
-    if way.problem or not way.key:
-        raise EvcError(f"{login.host}:{login.port}: {way.problem}")
-    lines = _lines(fleet) | {way.key.line.split()[0]: way.key.line}
-    fleets.write_private(fleet.rendezvous_hosts, "".join(f"{line}\n" for line in lines.values()))
+    lines = _lines(fleet)
+    known = lines.get(ssh.pattern(login.host, login.port), "")
+    key = asyncio.run(ssh.host_key(login.host, login.port, known=known))
+    if known and known != key.line:
+        raise EvcError(
+            f"{login.host} shows the host key {key.fingerprint}, not {ssh.fingerprint(known)}",
+            f"give it its old keys back: nodes trust no other. Unexplained? Someone may be in"
+            f" between. Otherwise take its line out of {fleet.rendezvous_hosts}",
+        )
+    if not known:
+        progress.say(f"{login.host}: host key {key.fingerprint} pinned")
+        text = "".join(f"{line}\n" for line in [*lines.values(), key.line])
+        fleets.write_private(fleet.rendezvous_hosts, text)
 
 
 def _lines(fleet: Fleet) -> dict[str, str]:
     file = fleet.rendezvous_hosts
     lines = file.read_text().splitlines() if file.exists() else []
     return {line.split()[0]: line for line in lines}
-
-
-def _as_node(login: Login) -> Node:
-    return Node(0, "rendezvous", login.host, login.port, login.user, login.key)
 
 
 def _wait_until_ready(fleet: Fleet, place: str) -> None:
