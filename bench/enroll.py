@@ -1,4 +1,4 @@
-"""From a first-boot script to a served model, against the same machine registered by its address."""
+"""From a first-boot script to a served model, against the same machine registered by address."""
 
 from __future__ import annotations
 
