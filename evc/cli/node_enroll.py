@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,10 @@ def enroll_command(
     fleet, opening = console.opened(folder)
     node = _checked(given)
     login = _login(via, key)
+    if not math.isfinite(hours):
+        raise BadInput(f"{hours} is no number of hours")
     with opening as opened, progress.shown() as shown:
+        enroll.wanted(fleet, opened, node)  # nothing is contacted for a name that is taken
         if login:
             with sudo.private_files(fleet, [login.host], sudo_file, ask_sudo) as passwords:
                 place = rendezvous.prepare(fleet, opened, login, passwords.get(login.host), shown)

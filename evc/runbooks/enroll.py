@@ -40,6 +40,14 @@ class Waiting:
     key: HostKey | None = None
 
 
+def wanted(fleet: Fleet, store: Store, node: Node, place: str = "") -> Node:
+    """The node as it will be at the rendezvous `place`; raises BadInput when its name is taken."""
+    inventory.refuse_edited(fleet)
+    node = replace(_returning(store, node), address="127.0.0.1", port=0, tunnel=place)
+    inventory.refuse_conflicts(store, [node])
+    return node
+
+
 def enroll(
     fleet: Fleet, store: Store, node: Node, place: str, seconds: float, adopt: bool
 ) -> Secret:
@@ -50,9 +58,7 @@ def enroll(
     token = secrets.token_urlsafe(32)
     private, public = ssh.key_pair(f"evc-enroll-{node.name}")
     with fleet.lock("nodes"):
-        inventory.refuse_edited(fleet)
-        node = replace(_returning(store, node), address="127.0.0.1", port=0, tunnel=place)
-        inventory.refuse_conflicts(store, [node])
+        node = wanted(fleet, store, node, place)
         digest = hashlib.sha256(token.encode()).hexdigest()
         taken = [one.port for one in inventory.everyone(store) if one.tunnel]
         text = rendezvous.ask(
