@@ -20,7 +20,7 @@ from evc.runbooks import enroll, rendezvous
 from evc.runbooks import nodes as inventory
 from evc.runbooks.enroll import Waiting
 from evc.runbooks.rendezvous import Login
-from evc.runbooks.revoke import revoke
+from evc.runbooks.revoke import Held, revoke
 
 
 @click.command("enroll")
@@ -185,7 +185,7 @@ def _list(found: dict[str, Waiting], output: str) -> int:
 @console.output_option
 @click.pass_obj
 def revoke_command(folder: str | None, name: str, output: str) -> Any:
-    """End what a lost or stolen node may do: its registry login, its tunnel, its place in runs.
+    """End what a lost node may do: its registry login, its tunnel; or take back its script.
 
     The machine is not contacted. What else it knows is listed: change that. Tunnels of other nodes
     at the same rendezvous are cut for a moment. It comes back by `evc node add` or `enroll` alone.
@@ -196,7 +196,10 @@ def revoke_command(folder: str | None, name: str, output: str) -> Any:
     """
     fleet, opening = console.opened(folder)
     with opening as opened:
-        outcome, held = revoke(fleet, opened, inventory.remote(opened, name))
+        held: list[Held] = []
+        outcome = enroll.withdraw(fleet, opened, name)
+        if outcome is None:
+            outcome, held = revoke(fleet, opened, inventory.remote(opened, name))
     if output == "json":
         rotate = [{"what": one.what, "remedy": one.remedy} for one in held]
         console.show_json({**outcome.as_json(), "rotate": rotate})

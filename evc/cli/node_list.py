@@ -39,7 +39,7 @@ def list_command(folder: str | None, selector: str | None, output: str) -> Any:
             ",".join(node.groups),
             node.architecture,
             str(node.facts.get("os", "")),
-            "yes" if node.registered else "no",
+            "revoked" if node.revoked else "yes" if node.registered else "no",
         )
         for node in nodes
     ]
@@ -76,6 +76,8 @@ def show_command(folder: str | None, name: str, output: str) -> Any:
 
 
 def _place(node: Node) -> str:
+    if node.tunnel:
+        return f"(tunnel {node.port} at {node.tunnel})"
     return "(this machine)" if node.local else f"{node.address}:{node.port}"
 
 
@@ -89,8 +91,10 @@ def _document(node: Node) -> dict[str, Any]:
         "labels": dict(node.labels),
         "title": node.title,
         "jump": node.jump,
+        "tunnel": node.tunnel,
         "metered": node.metered,
         "place": asdict(node.place) if node.place else None,
         "registered": node.registered,
+        "revoked": node.revoked,
         "facts": dict(node.facts),
     }

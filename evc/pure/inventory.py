@@ -54,7 +54,10 @@ class Node:
     def unusable(self) -> str:
         """Why no command uses it, or ''."""
         if self.revoked:
-            return "revoked: it comes back by `evc node add` or `evc node enroll` alone"
+            return (
+                "revoked: `evc node add` or `evc node enroll` brings it back,"
+                f" `evc node remove {self.name} --forget` takes it out"
+            )
         return "" if self.registered else "not registered yet"
 
     @property

@@ -59,6 +59,8 @@ def enroll(
     private, public = ssh.key_pair(f"evc-enroll-{node.name}")
     with fleet.lock("nodes"):
         node = wanted(fleet, store, node, place)
+        if (before := _place(store, node.name)) not in ("", place):
+            rendezvous.ask(fleet, before, "close", name=node.name)
         digest = hashlib.sha256(token.encode()).hexdigest()
         taken = [one.port for one in inventory.everyone(store) if one.tunnel]
         text = rendezvous.ask(
@@ -97,6 +99,19 @@ def presented(fleet: Fleet, store: Store, name: str) -> Waiting:
         remedy = f"run it as root on that machine; or `evc node enroll {name}` makes a new one"
         raise EvcError(f"{name}'s first-boot script has not come to its rendezvous", remedy)
     return found
+
+
+def withdraw(fleet: Fleet, store: Store, name: str) -> Outcome | None:
+    """Take a first-boot script back; None when there is none by that name."""
+    with fleet.lock("nodes"):
+        place = _place(store, name)
+        if not place:
+            return None
+        rendezvous.ask(fleet, place, "close", name=name)
+        store.write("DELETE FROM enrolment WHERE name = ?", (name,))
+        outcome = Outcome({name: NodeOutcome("done", ("script",))})
+        audit.record(store, f"node revoke {name}", outcome.nodes, outcome.word)
+    return outcome
 
 
 def accept(fleet: Fleet, store: Store, node: Node, key: HostKey, progress: Progress) -> Outcome:
@@ -163,6 +178,12 @@ def _returning(store: Store, node: Node) -> Node:
         groups=node.groups or known.groups,
         labels={**known.labels, **node.labels},
     )
+
+
+def _place(store: Store, name: str) -> str:
+    """The rendezvous that a node was given a script for, or ''."""
+    row = store.row("SELECT rendezvous FROM enrolment WHERE name = ?", (name,))
+    return str(row["rendezvous"]) if row else ""
 
 
 def _note(store: Store, node: Node) -> None:

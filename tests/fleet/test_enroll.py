@@ -122,6 +122,9 @@ def test_a_script_that_came_too_late(home: Home, via: tuple[str, ...], tmp_path:
     home.evc("node", "enroll", "far02", *via, "--hours", "0.00001", "--to", str(script))
     assert "this token expired" in boot(home, script, code=1)
     home.evc("node", "accept", "far02", code=1)
+    assert home.json("node", "revoke", "far02")["nodes"]["far02"]["actions"] == ["script"]
+    assert home.json("node", "accept") == []
+    assert ":far02" not in home.on(PLACE, "cat", "/var/lib/evc-tunnel/.ssh/authorized_keys")
 
 
 def test_from_the_first_boot_to_a_prediction(
