@@ -143,7 +143,7 @@ def _proxy(way: ssh.Jump) -> list[str]:
     words = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
     if isinstance(way, ssh.Target):
         words += ["-o", f"UserKnownHostsFile={way.known_hosts}", "-o", "IdentitiesOnly=yes"]
-        words += ["-i", str(way.key), "-o", "ServerAliveInterval=5"]
+        words += ["-i", str(way.key), "-o", "ServerAliveInterval=5", "-o", "ConnectTimeout=10"]
         return [*words, "-p", str(way.port), "-W", "[%h]:%p", f"{way.user}@{way.address}"]
     user_and_host, _, port = way.partition(":")
     return [*words, "-p", port or "22", "-W", "[%h]:%p", user_and_host]
