@@ -97,6 +97,11 @@ def replace_command(
         inventory.refuse_edited(fleet)
         before = inventory.remote(opened, name)
         after = _after(before, given)
+        if after.tunnel:
+            raise BadInput(
+                f"{name} is reached by its tunnel, which another machine does not have",
+                f"evc node revoke {name}, then evc node enroll {name}: its groups and labels stay",
+            )
         inventory.refuse_conflicts(opened, [after])
         with sudo.private_files(fleet, [name], sudo_file, ask_sudo) as passwords:
             keys = host_keys.look(fleet, after)
