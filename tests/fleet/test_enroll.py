@@ -184,6 +184,23 @@ def test_the_tunnel_comes_back(home: Home, via: tuple[str, ...]) -> None:
     wait_until("cron starts the keeper again", lambda: answers(home), 120)
 
 
+def test_an_image_comes_through_the_tunnel(
+    home: Home, via: tuple[str, ...], tiny: Callable[..., Path]
+) -> None:
+    """The registry is where the node does not get to, as behind most rendezvous hosts."""
+    port = registry.load(home.fleet).reader.rpartition(":")[2]
+    rule = ("OUTPUT", "-p", "tcp", "--dport", port, "-j", "DROP")
+    home.on(FAR, "iptables", "-A", *rule)
+    try:
+        outcome = home.json("run", str(tiny("2", model="far")), "--on", "far01")
+    finally:
+        home.on(FAR, "iptables", "-D", *rule)
+    assert outcome["nodes"]["far01"]["outcome"] == "done", outcome
+    (served,) = home.models(FAR, "far")
+    names = home.on(FAR, "docker", "image", "inspect", served["Image"])
+    assert "127.0.0.1:" in names, "it came over the node's own loopback"
+
+
 def test_a_hostile_node_has_nothing_but_its_port(home: Home, via: tuple[str, ...]) -> None:
     program = home.on(FAR, "cat", "/usr/local/sbin/evc-tunnel")
     (forward,) = re.findall(r"-R (\S+)", program)
@@ -232,7 +249,7 @@ def test_revoke_ends_it_all(
     revoked = home.json("node", "revoke", "far01")
 
     assert revoked["nodes"]["far01"]["actions"] == ["registry login", "tunnel"]
-    assert ["image far 1+" in one["what"] for one in revoked["rotate"]] == [True]
+    assert ["image far 2+" in one["what"] for one in revoked["rotate"]] == [True]
     assert not pulls(home, far) and pulls(home, other)
     command = home.on(FAR, "cat", "/usr/local/sbin/evc-tunnel").partition("exec ")[2]
     said = home.on(FAR, "sh", "-c", command, check=False)
@@ -240,7 +257,7 @@ def test_revoke_ends_it_all(
     (status,) = home.json("status", "--on", "far01")["nodes"]
     assert not status["up"] and "revoked" in status["reason"]
     assert "revoked" in home.evc("node", "exec", "--on", "far01", "--", "true", code=1).stderr
-    outcome = home.json("run", str(tiny("2", model="far")), "--on", "far01", code=1)
+    outcome = home.json("run", str(tiny("3", model="far")), "--on", "far01", code=1)
     assert outcome["nodes"]["far01"]["outcome"] == "pending"
     keys = home.on(PLACE, "cat", "/var/lib/evc-tunnel/.ssh/authorized_keys")
     assert ":tunnel:far01" not in keys and ":controller" in keys
