@@ -93,7 +93,7 @@ def effective(
     """
     by_key: dict[str, list[Setting]] = {}
     for one in known:
-        if _holds(one.scope, node, groups, model):
+        if holds(one.scope, node, groups, model):
             by_key.setdefault(one.key, []).append(one)
     return {key: _nearest(by_key[key], node) for key in sorted(by_key)}
 
@@ -112,7 +112,8 @@ def resolved(settings: Mapping[str, Setting]) -> Resolved:
     return Resolved(variables, files)
 
 
-def _holds(scope: Scope, node: str, groups: Collection[str], model: str) -> bool:
+def holds(scope: Scope, node: str, groups: Collection[str], model: str) -> bool:
+    """Whether a setting of `scope` is one of `model`'s on a node in `groups`."""
     if scope.model not in ("", model):
         return False
     if scope.level == "group":

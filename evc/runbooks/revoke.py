@@ -12,7 +12,8 @@ from evc.doors.store import Store
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.outcomes import NodeOutcome, Outcome
-from evc.runbooks import assignments, audit, host_keys, plays, releases, rendezvous
+from evc.pure.settings import holds
+from evc.runbooks import assignments, audit, host_keys, plays, releases, rendezvous, settings
 from evc.runbooks import nodes as inventory
 from evc.runbooks.registry import logins
 
@@ -42,11 +43,16 @@ def revoke(fleet: Fleet, store: Store, node: Node) -> tuple[Outcome, list[Held]]
 
 def held(store: Store, node: Node) -> list[Held]:
     """What a node has that stays in the hands of whoever has it."""
-    found = []
-    for model, release in assignments.releases_of(store, node):
+    found, models = [], []
+    for model, release in assignments.wanted(store, [node]):
+        models.append(model)
         label = releases.by_id(store, release).release.label
         remedy = "its code and weights are there; change what they contain that is secret"
         found.append(Held(f"the image {model} {label}", remedy))
+    for scope, key in settings.secrets(store):
+        if any(holds(scope, node.name, node.groups, model) for model in models):
+            remedy = "give it another value where it comes from, then evc secret set, evc sync"
+            found.append(Held(f"the secret {key} ({scope})", remedy))
     if node.sudo_file:
         remedy = "change it on every machine that has the same"
         found.append(Held(f"the sudo password in {node.sudo_file}", remedy))

@@ -22,6 +22,12 @@ def everything(fleet: Fleet, store: Store) -> list[Setting]:
     return [_setting(opened, row) for row in rows]
 
 
+def secrets(store: Store) -> list[tuple[Scope, str]]:
+    """Where each secret holds, and its name; nothing is decrypted."""
+    rows = store.rows("SELECT * FROM setting WHERE kind = 'secret' ORDER BY level, owner, key")
+    return [(Scope(row["level"], row["owner"], row["model"]), row["key"]) for row in rows]
+
+
 def mark(fleet: Fleet, found: Resolved, owner: int) -> str:
     """What changes when a file of `found` does, or the account it belongs to; '' without files."""
     if not found.files:

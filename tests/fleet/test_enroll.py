@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import Home, wait_until
 
+from evc.doors import fleet as fleets
 from evc.doors.registry import RegistryClient
 from evc.pure.errors import EvcError
 from evc.pure.secret import Secret
@@ -207,7 +208,7 @@ def test_a_hostile_node_has_nothing_but_its_port(home: Home, via: tuple[str, ...
     own = forward.split(":")[1]
     words = program.partition("exec ")[2].replace("\\\n", "").split()
     base = [word for word in words if word not in ("-N", "-R", forward)]
-    ssh, host = base[:-1], base[-1]
+    ssh, host = ["timeout", "20", *base[:-1]], base[-1]  # what is allowed would stay
     for listen in ("127.0.0.1:29999", f"0.0.0.0:{own}", f"*:{own}", "/tmp/evil.sock"):
         said = home.on(FAR, *ssh, "-N", "-R", f"{listen}:127.0.0.1:22", host, check=False)
         assert "forwarding failed" in said, f"{listen}: {said}"
@@ -243,13 +244,18 @@ def test_revoke_ends_it_all(
     home: Home, via: tuple[str, ...], tiny: Callable[..., Path], tmp_path: Path
 ) -> None:
     home.evc("node", "add", "edge02")
+    secret = tmp_path / "secret"
+    fleets.write_private(secret, "sentinel")
+    for key, scope in (("CAMERA", ("--group", "shop")), ("DOOR", ("--node", "edge02"))):
+        home.evc("secret", "set", key, *scope, "--file", str(secret), "--no-apply")
     far, other = login_on(home, FAR), login_on(home, "edge02")
     assert far != other and pulls(home, far) and pulls(home, other)
 
     revoked = home.json("node", "revoke", "far01")
 
     assert revoked["nodes"]["far01"]["actions"] == ["registry login", "tunnel"]
-    assert ["image far 2+" in one["what"] for one in revoked["rotate"]] == [True]
+    held = [one["what"].partition(" (")[0].partition("+")[0] for one in revoked["rotate"]]
+    assert held == ["the image far 2", "the secret CAMERA"]
     assert not pulls(home, far) and pulls(home, other)
     command = home.on(FAR, "cat", "/usr/local/sbin/evc-tunnel").partition("exec ")[2]
     said = home.on(FAR, "sh", "-c", command, check=False)
