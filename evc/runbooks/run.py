@@ -132,7 +132,11 @@ def _register(
         return {}
     progress.say(f"registering {', '.join(sorted(new))}")
     with fleet.lock("nodes"):
-        return register.register(fleet, store, list(new.values()), progress)
+        done = register.register(fleet, store, list(new.values()), progress)
+    for name, one in done.items():
+        if not one.well:  # said now: without its builder the command ends before it shows outcomes
+            progress.say(f"{name} is not registered: {one.reason}")
+    return done
 
 
 def _build(
