@@ -15,7 +15,7 @@ from evc.pure.outcomes import NodeOutcome, Outcome
 from evc.pure.settings import holds
 from evc.runbooks import assignments, audit, host_keys, plays, releases, rendezvous, settings
 from evc.runbooks import nodes as inventory
-from evc.runbooks.registry import logins
+from evc.runbooks.registry import another, logins
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,16 @@ def revoke(fleet: Fleet, store: Store, node: Node) -> tuple[Outcome, list[Held]]
         plays.forget_connections(fleet)
         outcome = Outcome({node.name: _end_tunnel(fleet, node)})
         audit.record(store, f"node revoke {node.name}", outcome.nodes, outcome.word)
-    return outcome, held(store, node)
+    return outcome, _logins(fleet, node) + held(store, node)
+
+
+def _logins(fleet: Fleet, node: Node) -> list[Held]:
+    """In another registry than EVC's own all nodes share a login, which is not EVC's to end."""
+    other = another.find(fleet)
+    if not other:
+        return []
+    what = f"the login of all {'builders' if node.builder else 'nodes'} at {other.host}"
+    return [Held(what, "end it there, then evc registry login")]
 
 
 def held(store: Store, node: Node) -> list[Held]:
@@ -60,12 +69,14 @@ def held(store: Store, node: Node) -> list[Held]:
 
 
 def _end_tunnel(fleet: Fleet, node: Node) -> NodeOutcome:
+    """How the revocation ended: all but the tunnel is the controller's own matter, and done."""
+    done = ("registration",) if another.find(fleet) else ("registration", "registry login")
     if not node.tunnel:
-        return NodeOutcome("done", ("registry login",))
+        return NodeOutcome("done", done)
     try:
         rendezvous.ask(fleet, node.tunnel, "close", name=node.name)
     except EvcError as error:
         reason = f"its tunnel is not ended: {error.message}; evc node revoke {node.name} again"
-        return NodeOutcome("failed", ("registry login",), reason)
+        return NodeOutcome("failed", done, reason)
     host_keys.unpin(fleet, [node])  # its port may become another node's
-    return NodeOutcome("done", ("registry login", "tunnel"))
+    return NodeOutcome("done", (*done, "tunnel"))

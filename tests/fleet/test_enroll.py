@@ -253,7 +253,8 @@ def test_revoke_ends_it_all(
 
     revoked = home.json("node", "revoke", "far01")
 
-    assert revoked["nodes"]["far01"]["actions"] == ["registry login", "tunnel"]
+    assert revoked["nodes"]["far01"]["actions"] == [
+        "registration", "registry login", "tunnel"]  # fmt: skip
     held = [one["what"].partition(" (")[0].partition("+")[0] for one in revoked["rotate"]]
     assert held == ["the image far 2", "the secret CAMERA"]
     assert not pulls(home, far) and pulls(home, other)

@@ -78,6 +78,8 @@ def end(fleet: Fleet, nodes: Iterable[str]) -> None:
 
 def renew_own(fleet: Fleet) -> None:
     """New passwords for the controller: a node that an older EVC registered has the ones before."""
+    if not fleet.registry_data.exists():
+        return  # it has no registry of its own
     with _locked(fleet):
         for _, file in OWN.values():
             _renew(fleet, file)

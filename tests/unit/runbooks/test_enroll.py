@@ -18,6 +18,7 @@ from evc.pure.inventory import Node
 from evc.runbooks import change_nodes, enroll, nodes, plays
 from evc.runbooks.change_nodes import Change
 from evc.runbooks.init import init
+from evc.runbooks.revoke import revoke
 
 PLACE = "vps.example:2222"
 FAR = Node(0, "far01", "127.0.0.1", 20001, tunnel=PLACE, groups=("shop",), labels={"a": "b"})
@@ -71,6 +72,16 @@ def test_registration_ends_the_revocation(opened: Store) -> None:
     nodes.revoke(opened, "far01")
     nodes.remember(opened, "far01", {}, registered=True)
     assert nodes.named(opened, "far01").unusable == ""
+
+
+def test_what_is_not_evcs_to_end_is_listed(fleet: Fleet, opened: Store) -> None:
+    nodes.save(opened, [Node(0, "cam01", "192.0.2.1", sudo_file="/s")])
+    fleet.config_file.write_text("path:\n  registry: acme\n  dockerhub: true\n")
+    outcome, held = revoke(fleet, opened, nodes.named(opened, "cam01"))
+    assert outcome.nodes["cam01"].actions == ("registration",)
+    assert [one.what for one in held] == [
+        "the login of all nodes at docker.io", "the sudo password in /s"]  # fmt: skip
+    assert nodes.named(opened, "cam01").revoked
 
 
 def test_a_script_holds_what_it_needs_and_no_key_of_evcs(fleet: Fleet) -> None:
