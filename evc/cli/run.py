@@ -12,23 +12,30 @@ from evc.cli import console, outcomes, progress
 from evc.doors import git, store
 from evc.doors.fleet import share
 from evc.pure import selectors, sources
-from evc.runbooks.run import run
+from evc.pure.outcomes import Outcome
+from evc.runbooks.run import run, unchanged
 
 
 @click.command()
 @click.argument("project", default=".")
 @console.on_option
+@click.option("--if-changed", is_flag=True, help="Only if the project is not what was rolled out.")
 @console.output_option
 @click.pass_obj
-def command(folder: str | None, project: str, selector: str | None, output: str) -> Any:
+def command(
+    folder: str | None, project: str, selector: str | None, if_changed: bool, output: str
+) -> Any:
     """Register new machines, build PROJECT where it changed, roll it out, wait until it serves.
 
-    PROJECT is a folder or a git URL (`URL#REF`) with `myEVCconfig.yaml`; default: here.
+    PROJECT is a folder or a git URL (`URL#REF`) with `myEVCconfig.yaml`; default: here. With
+    --if-changed no node is asked while the project is what was rolled out last: for cron, where
+    `evc sync` looks after the nodes.
 
     \b
     Example:
       evc run examples/face-detect
       evc run https://git.example.net/shop/detector#v2 --on 'group=shop and gpu'
+      evc run https://git.example.net/shop/detector#main --on shop --if-changed
     """
     fleet = console.fleet(folder)
     source = sources.parse(project)
@@ -46,5 +53,9 @@ def command(folder: str | None, project: str, selector: str | None, output: str)
         else:
             path = Path(source.path).absolute()
             commit = git.commit_of(path)
-        outcome = run(fleet, opened, path, project, commit, selector, shown)
+        same = if_changed and unchanged(fleet, opened, path, project, commit, selector)
+        if same:
+            outcome = Outcome({}, same)
+        else:
+            outcome = run(fleet, opened, path, project, commit, selector, shown)
     return outcomes.show(outcome, output)

@@ -58,6 +58,17 @@ def _deployment(store: Store, built: Built, selector: str, now: float) -> int:
     )
 
 
+def stands(store: Store, built: Built, selector: str) -> bool:
+    """Whether `built` is the newest wish for exactly this selector."""
+    return bool(
+        store.row(
+            "SELECT 1 FROM deployment WHERE model = ? AND release_id = ? AND selector = ?"
+            " AND superseded_at IS NULL",
+            (built.release.model, built.id, selector),
+        )
+    )
+
+
 def record(store: Store, built: Built, outcomes: Mapping[str, NodeOutcome]) -> None:
     """Note how a release's rollout ended on each node."""
     store.write_all(

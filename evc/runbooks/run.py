@@ -13,11 +13,12 @@ from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.pure.machines import Machine
 from evc.pure.outcomes import NodeOutcome, Outcome, merged
-from evc.runbooks import assignments, audit, projects, register, registry, rollout
+from evc.runbooks import assignments, audit, projects, register, registry, releases, rollout
 from evc.runbooks import build as builds
 from evc.runbooks import nodes as inventory
 from evc.runbooks.progress import Progress
 from evc.runbooks.releases import Built
+from evc.runbooks.rollout import Planned
 
 STEPS_TODAY: tuple[Step, ...] = ("register", "build", "download", "run")
 
@@ -69,6 +70,23 @@ def deploy(fleet: Fleet, store: Store, built: Built, selector: str, progress: Pr
         outcome = Outcome(outcomes, built.release.label)
         _record(fleet, store, built.project, outcome)
     return outcome
+
+
+def planned(fleet: Fleet, store: Store, built: Built, selector: str, progress: Progress) -> Planned:
+    """What `deploy` would do on the selected nodes; they are asked, and nothing is changed."""
+    nodes = [node for node in inventory.selected(store, selector) if node.edge]
+    return rollout.prepare(fleet, store, built, nodes, progress)
+
+
+def unchanged(
+    fleet: Fleet, store: Store, folder: Path, source: str, commit: str, selector: str | None
+) -> str:
+    """The release's label if the project is what was last rolled out on `selector`, else ''."""
+    project = projects.read(fleet, folder, source, commit)
+    built = releases.find(store, project.release)
+    wanted = selector if selector is not None else _groups(project.config)
+    stands = built is not None and assignments.stands(store, built, wanted)
+    return project.release.label if stands else ""
 
 
 def _known_steps(steps: set[Step], progress: Progress) -> set[Step]:

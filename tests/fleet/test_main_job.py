@@ -201,6 +201,28 @@ def test_a_node_cut_off_from_the_registry_pulls_through_ssh(home: Home, tiny: Ti
     assert "127.0.0.1:" in names, "it came over the node's own loopback"
 
 
+def test_a_plan_is_shown_and_nothing_is_done(home: Home, tiny: Tiny) -> None:
+    home.evc("run", str(tiny("14")), "--on", "edge01")
+    (before,) = home.models("edge01", "tiny")
+    planned = home.json("deploy", "tiny:14", "--on", "edge01", "--plan")
+    assert planned["nodes"]["edge01"]["actions"] == []
+    home.on("edge01", "docker", "stop", before["Id"])
+    planned = home.json("deploy", "tiny:14", "--on", "edge01", "--plan")
+    assert planned["nodes"]["edge01"]["actions"] == ["swap (stopped)"]
+    assert not home.models("edge01", "tiny")[0]["State"]["Running"]
+    assert home.json("sync", "--on", "edge01")["nodes"]["edge01"]["outcome"] == "done"
+
+
+def test_only_a_project_that_changed_is_run(home: Home, tiny: Tiny) -> None:
+    project = tiny("15")
+    words = ("run", str(project), "--on", "edge01", "--if-changed")
+    assert home.json(*words)["nodes"]["edge01"]["outcome"] == "done"
+    again = home.json(*words)
+    assert (again["outcome"], again["nodes"]) == ("nothing", {}), "no node was asked"
+    (project / "app.py").write_text((project / "app.py").read_text() + "# edited\n")
+    assert home.json(*words)["nodes"]["edge01"]["outcome"] == "done"
+
+
 def test_failing_build_shows_its_step_and_last_lines(home: Home, tiny: Tiny) -> None:
     project = tiny("7")
     (project / "Dockerfile").write_text("FROM python:3.11-slim\nRUN echo first && false\n")
