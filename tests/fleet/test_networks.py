@@ -36,6 +36,13 @@ TLS = "  tls: {certificate: /etc/another/server.crt, key: /etc/another/server.ke
 LOGIN = "auth: {htpasswd: {realm: another, path: /etc/another/htpasswd}}\n"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def registered(home: Home) -> None:
+    """Every node as it is with EVC's own registry."""
+    for node in ("builder01", "edge01", "edge02", "edge03"):
+        home.evc("node", "add", node)
+
+
 @pytest.fixture(scope="module")
 def gateway(home: Home) -> str:
     """This machine as the lab's nodes see it."""

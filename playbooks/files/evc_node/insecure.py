@@ -90,11 +90,12 @@ def _pid():
 
 def _within(ready):
     deadline = time.monotonic() + RELOAD_SECONDS
-    while not ready():
-        if time.monotonic() > deadline:
-            return False
+    while time.monotonic() < deadline:
+        with contextlib.suppress(engine.EngineError):
+            if ready():
+                return True
         time.sleep(0.1)
-    return True
+    return False
 
 
 def _write(text):
