@@ -11,7 +11,7 @@ import pytest
 
 from evc.cli.progress import shown
 from evc.doors import store
-from evc.doors.fleet import share
+from evc.doors.fleet import Fleet, share
 from evc.pure import schema
 from evc.pure.config import ProjectConfig, ServerConfig
 from evc.pure.errors import BadInput
@@ -86,21 +86,23 @@ def test_one_name_one_place(controller: Controller, node: Node, said: str) -> No
     assert controller.nodes() == ["cam", "forwarded"]
 
 
-async def _two_machines(keys: list[asyncssh.SSHKey], ways: list[Registration]) -> None:
+async def _two_machines(
+    fleet: Fleet, keys: list[asyncssh.SSHKey], ways: list[Registration]
+) -> None:
     for way, key in zip(ways, keys, strict=True):
         server = await asyncssh.listen("127.0.0.1", 0, server_host_keys=[key])
         port = server.sockets[0].getsockname()[1]
         way.node = Node(0, way.node.name, "127.0.0.1", port)
-    await host_keys._show_keys(ways, {})
+    await host_keys._show_keys(fleet, ways, {})
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_two_machines_with_one_host_key_are_noticed(same: bool) -> None:
+def test_two_machines_with_one_host_key_are_noticed(tmp_path: Path, same: bool) -> None:
     """An SD card that was copied: whoever holds one machine can pose as the other."""
     first = asyncssh.generate_private_key("ssh-ed25519")
     second = first if same else asyncssh.generate_private_key("ssh-ed25519")
     ways = [Registration(Node(0, name, "")) for name in ("cam01", "cam02")]
-    asyncio.run(_two_machines([first, second], ways))
+    asyncio.run(_two_machines(Fleet(tmp_path), [first, second], ways))
     host_keys._warn_of_clones(ways)
     assert ways[0].warnings == []
     assert ["cam01" in one and "ssh-keygen" in one for one in ways[1].warnings] == [True] * same
