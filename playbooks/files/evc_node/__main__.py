@@ -11,6 +11,7 @@ import clear
 import follow
 import insecure
 import probe
+import sampling
 import settings
 import swap
 import watch
@@ -24,6 +25,7 @@ COMMANDS = {
     "clear": clear.main,
     "follow": follow.main,
     "insecure": insecure.main,
+    "sample": sampling.main,
     "watch": watch.main,
 }
 

@@ -1,4 +1,4 @@
-"""Finish or revert swaps whose program died, as soon as the engine answers.
+"""Finish or revert swaps whose program died, as soon as the engine answers; keep the agent running.
 
 Runs from boot on (systemd, else cron). One process a node: a second one ends at once.
 """
@@ -11,6 +11,7 @@ import time
 
 import engine
 import home
+import sampling
 import swap
 from journal import Journal
 
@@ -27,6 +28,8 @@ def main(_arguments):
     while True:
         with contextlib.suppress(OSError, ValueError, KeyError):
             recover_all()
+        with contextlib.suppress(OSError):
+            sampling.keep()
         if os.stat(sys.argv[0]).st_mtime_ns != program:  # brought up to date
             os.execv(sys.executable, [sys.executable, *sys.argv])
         time.sleep(POLL_SECONDS)
