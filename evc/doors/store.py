@@ -20,6 +20,11 @@ from evc.pure.errors import EvcError
 Row = dict[str, Any]
 Values = Sequence[Any] | dict[str, Any]
 BUSY_TIMEOUT_MS = 10_000
+_UNWRITABLE = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError, apsw.CantOpenError)
+
+
+class StoreError(EvcError):
+    """Nothing can be written now: the disk is full, or the file is not ours to write."""
 
 
 class Store:
@@ -50,9 +55,16 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes inside happen, or none."""
-        with self._connection:
-            yield
+        """All writes inside happen, or none; raises StoreError when the disk does not take them."""
+        try:
+            with self._connection:
+                yield
+        except _UNWRITABLE as error:
+            raise StoreError(f"the database cannot be written: {error}", "make room") from None
+
+    def need_not_wait(self) -> None:
+        """A commit may be lost in a power cut, whole: for what can be received again."""
+        self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def close(self) -> None:
         self._connection.close()

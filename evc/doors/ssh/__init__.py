@@ -9,7 +9,14 @@ import asyncio
 import contextlib
 import shlex
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +27,7 @@ from evc.doors.ssh.keys import HostKey, ensure_key, fingerprint, key_pair, patte
 from evc.pure.errors import EvcError
 
 __all__ = ["HostKey", "HostKeyRefused", "Jump", "SshError", "Target", "connection", "ensure_key",
-           "fingerprint", "forwarded_port", "host_key", "key_pair", "lent_ports", "lines",
+           "fingerprint", "follow", "forwarded_port", "host_key", "key_pair", "lent_ports", "lines",
            "pattern"]  # fmt: skip
 
 CONNECT_SECONDS = 15.0
@@ -115,6 +122,75 @@ async def lines(
             _raise_for(process.exit_status, error, argv)
     except (OSError, asyncssh.Error) as error:
         raise SshError(_reason(error, target.address, target.port)) from None
+
+
+async def follow(
+    target: Target, argv: Sequence[str], handshakes: asyncio.Semaphore, silence: float
+) -> AsyncGenerator[list[bytes], None]:
+    """Run a program on `target` for ever and yield its lines as they come, several at a time.
+
+    A line longer than MAX_LINE comes cut off. Raises SshError when the program ends, and when
+    nothing came for `silence` seconds.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            async with handshakes:
+                process = await _started(stack, target, argv)
+            assert process.stdout and process.stderr
+            async for lines in _split(process.stdout.read, silence):
+                yield lines
+            error = await process.stderr.read(2000)
+            _raise_for(await _status(process), error.decode("utf-8", "replace"), argv)
+            raise SshError(f"{' '.join(argv[:3])} ended")
+        except TimeoutError:
+            raise SshError(f"nothing came for {silence:.0f} s") from None
+        except (OSError, asyncssh.Error) as error:
+            raise SshError(_reason(error, target.address, target.port)) from None
+
+
+async def _started(
+    stack: contextlib.AsyncExitStack, target: Target, argv: Sequence[str]
+) -> asyncssh.SSHClientProcess[bytes] | asyncio.subprocess.Process:
+    """The program running; when the stack ends, so does the connection, and nobody waits for it."""
+    if not target.address:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*argv, stdout=pipe, stderr=pipe)
+        stack.callback(_kill, process)
+        return process
+    tunnel = await stack.enter_async_context(_led_by(target.jump))
+    link = await _connected(target, tunnel)
+    stack.callback(link.abort)
+    return await link.create_process(shlex.join(argv), encoding=None)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+
+
+async def _status(
+    process: asyncssh.SSHClientProcess[bytes] | asyncio.subprocess.Process,
+) -> int | None:
+    if isinstance(process, asyncio.subprocess.Process):
+        return await process.wait()
+    await process.wait_closed()
+    return process.exit_status
+
+
+async def _split(
+    read: Callable[[int], Awaitable[bytes]], silence: float
+) -> AsyncIterator[list[bytes]]:
+    """Lines as `read` gives them, until its end; raises TimeoutError when it gives none."""
+    rest = b""
+    while True:
+        async with asyncio.timeout(silence):
+            data = await read(65536)
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        rest = rest[: MAX_LINE + 1]  # so that it is seen to be too long, and not more of it is kept
+        if lines:
+            yield lines
 
 
 @contextlib.asynccontextmanager

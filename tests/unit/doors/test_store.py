@@ -18,6 +18,11 @@ NEWEST = max(int(file.name[:4]) for file in MIGRATIONS.glob("[0-9]*.sql"))
 ORIGINAL = {
     "nodes": "time, affiliation, name, ip, port, type, owner, hw, os, gpu",
     "location": "name, address, latitude, longitude",
+    "cpuinfo": "time, name, cpuratio",
+    "meminfo": "time, name, memratio",
+    "strginfo": "time, name, inuse, capacity",
+    "time_temp": "time, name, temperature",
+    "traffic": "time, name, rx_bps, tx_bps",
     "modelpred": "time, name, class, probability",
     "input_image": "time, name_node, name_img",
     "model_list": "name, tag",

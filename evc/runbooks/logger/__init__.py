@@ -1,0 +1,176 @@
+"""The logger: a stream from every registered node, and one writer that stores what they send.
+
+streams → a bounded queue → the writer. What the writer cannot take stays on the nodes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store, StoreError
+from evc.pure.inventory import Node
+from evc.runbooks import nodes as inventory
+from evc.runbooks.logger.agents import Agents
+from evc.runbooks.logger.record import Reached, Received, Recorder
+from evc.runbooks.logger.stream import Say, Shared, Stream
+
+T = TypeVar("T")
+
+LOCK = "logger"
+QUEUE_LINES, BATCH_LINES = 5000, 2000
+BATCH_SECONDS = 0.5
+INVENTORY_SECONDS = 10.0
+HEARTBEAT_SECONDS = 30.0
+FULL_SECONDS = 5.0
+FAREWELL_SECONDS = 0.5
+ONCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long to log: for ever, so many seconds, or until each node was heard once."""
+
+    duration: float | None = None
+    once: bool = False
+
+
+def run(
+    fleet: Fleet, store: Store, names: Collection[str] | None, options: Options, say: Say
+) -> dict[str, bool]:
+    """Log until told to stop (SIGTERM, SIGINT); by node whether it was heard.
+
+    `names` are the nodes, all registered ones when None. Raises Locked when another one logs.
+    """
+    with fleet.lock(LOCK):
+        return asyncio.run(Logger(fleet, store, names, options, say).run())
+
+
+class Logger:
+    """The running logger."""
+
+    def __init__(
+        self, fleet: Fleet, store: Store, names: Collection[str] | None, options: Options, say: Say
+    ) -> None:
+        self._fleet, self._store, self._names = fleet, store, names
+        self._options, self._say = options, say
+        self._recorder = Recorder(store)
+        self._streams: dict[str, tuple[Stream, asyncio.Task[None]]] = {}
+        self._database = asyncio.Lock()  # a connection is one thread's at a time
+
+    async def run(self) -> dict[str, bool]:
+        """From the first connection to the last row; see `logger.run`."""
+        queue: asyncio.Queue[Received | Reached] = asyncio.Queue(QUEUE_LINES)
+        agents = Agents(self._fleet)
+        self._shared = Shared(self._fleet, queue, agents, self._say)
+        stop = self._told_to_stop()
+        await self._look()
+        self._say("logging", nodes=len(self._streams))
+        aside = [asyncio.create_task(one) for one in (agents.run(), self._inventory())]
+        writer = asyncio.create_task(self._write(queue, stop))
+        await self._end(stop)
+        stop.set()
+        await _ended([*aside, *(task for _, task in self._streams.values())])
+        await writer
+        self._say("stopped")
+        return {name: stream.heard for name, (stream, _) in self._streams.items()}
+
+    def _told_to_stop(self) -> asyncio.Event:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        return stop
+
+    async def _end(self, stop: asyncio.Event) -> None:
+        """Wait for what ends it."""
+        seconds = ONCE_SECONDS if self._options.once else self._options.duration
+        waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+        if self._options.once:
+            waiting.append(asyncio.create_task(self._everyone()))
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
+    async def _everyone(self) -> None:
+        await asyncio.gather(*[stream.settled.wait() for stream, _ in self._streams.values()])
+
+    async def _inventory(self) -> None:
+        """Nodes that come, go or move, are seen."""
+        while True:
+            await asyncio.sleep(INVENTORY_SECONDS)
+            await self._look()
+
+    async def _look(self) -> None:
+        async with self._database:
+            wanted = {node.name: node for node in self._wanted()}
+            new = wanted.keys() - self._streams.keys()
+            positions = {name: self._recorder.position(name) for name in new}
+        for name, (stream, task) in list(self._streams.items()):
+            if name not in wanted or _place(stream.node) != _place(wanted[name]):
+                task.cancel()
+                await asyncio.wait([task])
+                del self._streams[name]
+                positions[name] = stream.position  # what is queued is not in the database yet
+        for name in wanted.keys() - self._streams.keys():
+            stream = Stream(self._shared, wanted[name], positions[name])
+            self._streams[name] = (stream, asyncio.create_task(stream.run()))
+
+    def _wanted(self) -> list[Node]:
+        nodes = [node for node in inventory.everyone(self._store) if node.registered]
+        return [node for node in nodes if self._names is None or node.name in self._names]
+
+    async def _write(self, queue: asyncio.Queue[Received | Reached], stop: asyncio.Event) -> None:
+        """Store what comes, many at a time, until told to stop and nothing is left."""
+        beat = time.monotonic()
+        while not (stop.is_set() and queue.empty()):
+            if queue.qsize() < BATCH_LINES:
+                await _pause(BATCH_SECONDS, stop)
+            batch = [queue.get_nowait() for _ in range(min(queue.qsize(), BATCH_LINES))]
+            if batch:
+                await self._store_it(batch, stop)
+            if time.monotonic() > beat + HEARTBEAT_SECONDS:
+                beat = time.monotonic()
+                await self._in_thread(self._recorder.seen, time.time())
+        await self._in_thread(self._recorder.seen, time.time())
+
+    async def _in_thread(self, work: Callable[[T], None], value: T) -> None:
+        """Write in a thread, so that a slow disk stops no stream."""
+        async with self._database:
+            await asyncio.to_thread(work, value)
+
+    async def _store_it(self, batch: list[Received | Reached], stop: asyncio.Event) -> None:
+        """Try until the disk takes it; meanwhile the queue fills, and the nodes keep the rest."""
+        while True:
+            try:
+                await self._in_thread(self._recorder.write, batch)
+                return
+            except StoreError as error:
+                self._say("cannot store", reason=error.message, level="error")
+                if stop.is_set():
+                    raise
+                await _pause(FULL_SECONDS, stop)
+
+
+async def _pause(seconds: float, stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+def _place(node: Node) -> tuple[str, int, str, bool]:
+    return node.address, node.port, node.jump, node.local
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks, and wait for them, but not long: a connection may hang."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=FAREWELL_SECONDS)

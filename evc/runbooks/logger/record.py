@@ -1,0 +1,226 @@
+"""What streams received, into the database: samples and position in one transaction, all nodes'.
+
+A write that fails changes nothing, neither there nor here, and may be made again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evc.doors.store import Store
+from evc.pure import clocks, positions
+from evc.pure.clocks import Moment
+from evc.pure.positions import Position
+from evc.pure.samples import FIGURES, Container, Gap, Sample
+
+SLOT_SECONDS = 600
+MAX_KNOWN = 20_000
+_COLUMNS = ("id", "node_id", "boot_id", "seq", "time", "up", "estimated", *FIGURES, "detail")
+_SAMPLE = (
+    f"INSERT INTO sample ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+    " ON CONFLICT (id) DO NOTHING"
+)
+# Ids go up with time, whenever a row comes: the least one of its millisecond that is free.
+_NEXT = "(SELECT coalesce(max(id), ? - 1) + 1 FROM {} WHERE id >= ? AND id < ? + (1 << 20))"
+_PREDICTION = (
+    "INSERT INTO prediction (id, time, node, model, release, class, probability, box)"
+    f" VALUES ({_NEXT.format('prediction')}, ?, ?, ?, ?, ?, ?, ?)"
+)
+_METRIC = (
+    "INSERT INTO metric (id, time, node_id, model, name, value)"
+    f" VALUES ({_NEXT.format('metric')}, ?, ?, ?, ?, ?)"
+)
+
+
+@dataclass(frozen=True)
+class Received:
+    """One sample or gap of a node, or only what was dropped, and the position reached with it."""
+
+    node: str
+    at: Position | None
+    what: Sample | Gap | None
+    moment: Moment
+    dropped: Counter[str]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A node can be reached from now on, or can't, and why."""
+
+    node: str
+    up: bool
+    reason: str
+    since: float
+
+
+class Recorder:
+    """The one writer of what nodes send."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        store.need_not_wait()
+        self._spans: dict[str, int] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        """What is known of ids in the database; a transaction that failed may have made some."""
+        self._nodes: dict[str, int] = {}
+        self._boots: dict[tuple[int, str], int] = {}
+        self._containers: dict[tuple[int, str], tuple[Container, int]] = {}
+        self._slots: set[tuple[int, int]] = set()
+
+    def position(self, node: str) -> Position:
+        """How far a node's ring was received."""
+        row = self._store.row("SELECT position FROM logged_node WHERE name = ?", (node,))
+        return positions.parse(row["position"]) if row else positions.NOTHING
+
+    def write(self, items: Sequence[Received | Reached]) -> None:
+        """All of it or nothing; raises StoreError when the disk does not take it."""
+        spans = dict(self._spans)
+        if len(self._boots) + len(self._containers) > MAX_KNOWN:
+            self._forget()
+        try:
+            with self._store.transaction():
+                for item in items:
+                    if isinstance(item, Reached):
+                        self._span(item)
+                received = [item for item in items if isinstance(item, Received)]
+                self._samples(received)
+                self._rest(received)
+                self._positions(received)
+        except BaseException:
+            self._spans = spans
+            self._forget()
+            raise
+
+    def seen(self, now: float) -> None:
+        """The spans that last, last until now."""
+        rows = [(now, span) for span in self._spans.values()]
+        self._store.write_all("UPDATE reachability SET until = ? WHERE id = ?", rows)
+
+    def _samples(self, received: Sequence[Received]) -> None:
+        rows, containers = [], []
+        for item in received:
+            sample = item.what
+            if isinstance(sample, Sample):
+                node = self._node(item.node)
+                rows.append(self._row(node, sample, item.moment))
+                containers += [
+                    (rows[-1][0], self._container(node, one), one.state, one.health,
+                     one.restarts, one.cpu, one.memory)
+                    for one in sample.containers
+                ]  # fmt: skip
+        self._store.write_all(_SAMPLE, rows)
+        self._store.write_all(
+            "INSERT INTO container_sample VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING", containers)  # fmt: skip
+
+    def _row(self, node: int, sample: Sample, moment: Moment) -> tuple[Any, ...]:
+        identity = int(moment.time * 1000) << 20 | node << 6 | sample.seq & 63
+        boot, figures = self._boot(node, sample.boot), sample.figures
+        self._unrolled(node, moment)
+        return (
+            identity, node, boot, sample.seq, moment.time, sample.up, int(moment.estimated),
+            *[figures[name] for name in FIGURES], sample.detail,
+        )  # fmt: skip
+
+    def _unrolled(self, node: int, moment: Moment) -> None:
+        slot = (node, int(moment.time // SLOT_SECONDS))
+        if slot not in self._slots:
+            self._store.write("INSERT INTO unrolled VALUES (?, ?) ON CONFLICT DO NOTHING", slot)
+            self._slots = {*list(self._slots)[-5000:], slot}
+
+    def _rest(self, received: Sequence[Received]) -> None:
+        predictions, metrics = [], []
+        for item in received:
+            node, sample = item.node, item.what
+            if isinstance(sample, Sample):
+                for one in sample.predictions:
+                    time_ = clocks.of_event(one.clock, sample, item.moment)
+                    what = (one.model, one.release, one.name, one.probability, one.box)
+                    predictions.append((*_first(time_), time_, node, *what))
+                for metric in sample.metrics:
+                    time_ = clocks.of_event(metric.clock, sample, item.moment)
+                    value = (metric.model, metric.name, metric.value)
+                    metrics.append((*_first(time_), time_, self._node(node), *value))
+        self._store.write_all(_PREDICTION, predictions)
+        self._store.write_all(_METRIC, metrics)
+
+    def _positions(self, received: Sequence[Received]) -> None:
+        dropped: dict[str, Counter[str]] = {}
+        reached = {item.node: str(item.at) for item in received if item.at is not None}
+        for item in received:
+            dropped.setdefault(item.node, Counter()).update(item.dropped)
+            if isinstance(item.what, Gap):
+                gap = (self._node(item.node), item.what.first, item.what.last, item.what.reason)
+                self._store.write(
+                    "INSERT INTO gap (node_id, first, last, reason, time) VALUES (?, ?, ?, ?, ?)",
+                    (*gap, item.moment.time),
+                )
+        for node, counts in dropped.items():
+            self._dropped(node, counts)
+        rows = [(at, node) for node, at in reached.items()]
+        self._store.write_all("UPDATE logged_node SET position = ? WHERE name = ?", rows)
+
+    def _dropped(self, node: str, counts: Counter[str]) -> None:
+        now = time.time()
+        rows = [(self._node(node), what, count, now) for what, count in counts.items()]
+        self._store.write_all(
+            "INSERT INTO dropped VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET count = count + excluded.count, time = excluded.time", rows)  # fmt: skip
+
+    def _span(self, reached: Reached) -> None:
+        node = self._node(reached.node)
+        if reached.node in self._spans:
+            row = (reached.since, self._spans[reached.node])
+            self._store.write("UPDATE reachability SET until = ? WHERE id = ?", row)
+        values = (node, reached.since, reached.since, int(reached.up), reached.reason)
+        self._spans[reached.node] = self._store.write(
+            "INSERT INTO reachability (node_id, since, until, up, reason) VALUES (?, ?, ?, ?, ?)",
+            values,
+        )
+
+    def _node(self, name: str) -> int:
+        if name not in self._nodes:
+            new = "INSERT INTO logged_node (name) VALUES (?) ON CONFLICT DO NOTHING"
+            self._store.write(new, (name,))
+            self._nodes[name] = self._id("SELECT id FROM logged_node WHERE name = ?", (name,))
+        return self._nodes[name]
+
+    def _boot(self, node: int, boot: str) -> int:
+        key = (node, boot)
+        if key not in self._boots:
+            new = "INSERT INTO boot (node_id, boot) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            self._store.write(new, key)
+            self._boots[key] = self._id("SELECT id FROM boot WHERE node_id = ? AND boot = ?", key)
+        return self._boots[key]
+
+    def _container(self, node: int, one: Container) -> int:
+        known, row = self._containers.get((node, one.name), (None, 0))
+        what = (one.model, one.release, one.digest)
+        if known is None or what != (known.model, known.release, known.digest):
+            self._store.write(
+                "INSERT INTO container (node_id, name, model, release, digest)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET model = excluded.model,"
+                " release = excluded.release, digest = excluded.digest",
+                (node, one.name, *what),
+            )
+            key = (node, one.name)
+            row = self._id("SELECT id FROM container WHERE node_id = ? AND name = ?", key)
+            self._containers[key] = (one, row)
+        return row
+
+    def _id(self, sql: str, values: Iterable[Any]) -> int:
+        row = self._store.row(sql, tuple(values))
+        assert row
+        return int(row["id"])
+
+
+def _first(moment: float) -> tuple[int, int, int]:
+    """Three times the least id of a millisecond; see `_NEXT`."""
+    least = int(moment * 1000) << 20
+    return least, least, least

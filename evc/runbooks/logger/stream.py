@@ -1,0 +1,159 @@
+"""One node's stream: a connection, its agent's lines, and another connection when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from evc.doors import ssh
+from evc.doors.fleet import Fleet
+from evc.pure import samples
+from evc.pure.clocks import Clock, Moment
+from evc.pure.errors import EvcError
+from evc.pure.inventory import Node
+from evc.pure.positions import Position
+from evc.pure.samples import Gap, Hello, Line, Sample
+from evc.runbooks import plays
+from evc.runbooks.logger.agents import Agents
+from evc.runbooks.logger.record import Reached, Received
+
+HANDSHAKES = 30  # at once: more of them make sshd on a jump host refuse, and eat the controller
+DEADLINE_SECONDS = 90.0  # an agent says something every 30 s, though it has no sample
+RETRY_SECONDS = (1.0, 60.0)
+SILENT_SECONDS = 60.0
+UNREADABLE, REPLAYED, RESET = "unreadable", "replayed or reordered", "reset"
+
+Say = Callable[..., None]
+
+
+@dataclass
+class Shared:
+    """What all streams have in common."""
+
+    fleet: Fleet
+    queue: asyncio.Queue[Received | Reached]
+    agents: Agents
+    say: Say
+    handshakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES))
+    retries: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES))
+
+
+class Stream:
+    """Receives from one node, for ever."""
+
+    def __init__(self, shared: Shared, node: Node, position: Position) -> None:
+        self.node, self.position = node, position
+        self.settled = asyncio.Event()  # a sample came, or it is known that none will
+        self.heard = False
+        self._shared = shared
+        self._clock: Clock | None = None
+        self._up: bool | None = None
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        await asyncio.sleep(random.uniform(0.0, 0.5))  # not all in the same instant
+        while True:
+            try:
+                await self._connection()
+            except EvcError as error:
+                await self._broken(error.message)
+
+    async def _connection(self) -> None:
+        """One connection, to its end; raises EvcError."""
+        node, fleet = self.node, self._shared.fleet
+        argv = ["env", f"EVC_NODE_HOME={plays.home(fleet, node)}", "python3"]
+        argv += [f"{plays.home(fleet, node)}/evc_agent.py", "follow", "--after", str(self.position)]
+        self._clock = None
+        # Those that failed wait for each other, not in the way of those that will answer.
+        gate = self._shared.retries if self._failures else self._shared.handshakes
+        lines = ssh.follow(plays.target(fleet, node), argv, gate, DEADLINE_SECONDS)
+        async with contextlib.aclosing(lines):
+            async for some in lines:
+                for text in some:
+                    await self._take(text)
+
+    async def _take(self, text: bytes) -> None:
+        try:
+            if len(text) > samples.MAX_LINE:
+                raise ValueError("too long")
+            line = samples.read(text)
+        except ValueError:
+            await self._drop(UNREADABLE)
+            return
+        if isinstance(line.what, Hello):
+            await self._begin(line, line.what)
+        elif self._clock is None:
+            raise EvcError("its agent does not begin with its clocks")
+        elif isinstance(line.what, Sample | Gap):
+            await self._keep(line, line.what, self._clock)
+        elif line.what.seconds > SILENT_SECONDS:
+            self._shared.say("silent", self.node.name, seconds=line.what.seconds)
+
+    async def _begin(self, line: Line, hello: Hello) -> None:
+        now = time.time()
+        self._clock, self._failures = Clock(hello, now), 0
+        if self._up is not True:
+            self._up = True
+            await self._reached(True, "", now)
+        if hello.program != self._shared.agents.program:
+            self._shared.agents.bring(self.node)
+        if line.at.last is not None and not line.at.follows(self.position):
+            self._shared.say("another ring", self.node.name)
+            self.position = line.at
+
+    async def _keep(self, line: Line, what: Sample | Gap, clock: Clock) -> None:
+        now = time.time()
+        try:
+            moment = clock.moment(what, now) if isinstance(what, Sample) else Moment(now, False)
+        except ValueError as error:
+            await self._drop(str(error))
+            return
+        if not self._new(line, what):
+            await self._drop(REPLAYED)
+            return
+        received = Received(self.node.name, line.at, what, moment, Counter(line.dropped))
+        await self._shared.queue.put(received)
+        self.position = line.at  # not before: whoever goes on from here relies on the queue
+        if isinstance(what, Sample):
+            self.heard = True
+            self.settled.set()
+
+    def _new(self, line: Line, what: Sample | Gap) -> bool:
+        """Whether it was lacking, is not any more, and nothing else is lacking again."""
+        if isinstance(what, Gap):
+            return what.reason == RESET or line.at.follows(self.position)
+        seq, before = what.seq, self.position
+        return before.lacks(seq) and not line.at.lacks(seq) and line.at.follows(before)
+
+    async def _drop(self, what: str) -> None:
+        moment = Moment(time.time(), False)
+        item = Received(self.node.name, None, None, moment, Counter({what: 1}))
+        await self._shared.queue.put(item)
+
+    async def _broken(self, reason: str) -> None:
+        """Say so, once, and wait: longer each time, and not in step with the others."""
+        self._failures += 1
+        missing = "evc_agent.py" in reason and "status 2" in reason
+        if missing:
+            self._shared.agents.bring(self.node)
+        elif self._failures > 1:  # one refusal may be a burst of handshakes
+            self.settled.set()
+            await self._down(reason)
+        least, most = RETRY_SECONDS
+        wait = min(most, least * 2 ** (self._failures - 1)) * random.uniform(0.5, 1.5)
+        await self._shared.agents.brought(self.node, wait)
+
+    async def _down(self, reason: str) -> None:
+        if self._up is not False:
+            self._up = False
+            await self._reached(False, reason, time.time())
+
+    async def _reached(self, up: bool, reason: str, now: float) -> None:
+        self._shared.say("up" if up else "down", self.node.name, reason=reason)
+        await self._shared.queue.put(Reached(self.node.name, up, reason[:300], now))

@@ -1,0 +1,168 @@
+"""The logger as a program, and the real agent; the node is this machine: no SSH, all the rest.
+
+What the store must hold is read from the node's ring, line by line, past EVC.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evc.doors import fleet as fleets
+from evc.doors import store
+from evc.doors.fleet import Fleet
+from evc.runbooks import nodes as inventory
+from evc.runbooks import plays
+from evc.runbooks.init import init
+from tests.checker import missing_and_double, ring_lines
+
+AGENT = Path(__file__).parents[3] / "playbooks" / "files" / "evc_agent.py"
+NODE = "here"
+
+
+class Controller:
+    """A fleet of one node, this machine, whose agent samples fifty times a second."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet, self.running = fleet, list[subprocess.Popen[str]]()
+        with self.opened() as opened:
+            opened.write(
+                "INSERT INTO node (name, address, port, is_local, added_at, registered_at)"
+                " VALUES (?, '', 0, 1, 0, 0)", (NODE,))  # fmt: skip
+            (node,) = inventory.everyone(opened)
+        self.home = Path(plays.home(fleet, node))
+        self.home.mkdir()
+        (self.home / "evc_agent.py").write_bytes(AGENT.read_bytes())
+        self.ring = self.home / "ring"
+
+    def opened(self) -> Any:
+        return store.opened(self.fleet.database, fleets.share() / "db")
+
+    def sampler(self) -> subprocess.Popen[str]:
+        words = [str(self.home / "evc_agent.py"), "sample", "--interval", "0.02"]
+        return self._start(words, {"EVC_NODE_HOME": str(self.home)})
+
+    def logger(self, *words: str) -> subprocess.Popen[str]:
+        return self._start(["-m", "evc", "-C", str(self.fleet.root), "logger", *words], {})
+
+    def _start(self, words: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, *words],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        self.running.append(process)
+        return process
+
+    def stored(self) -> int:
+        with self.opened() as opened:
+            return int(opened.rows("SELECT count(*) AS n FROM sample")[0]["n"])
+
+    def end(self) -> None:
+        for process in self.running:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[Controller]:
+    found = Controller(init(tmp_path / "fleet"))
+    yield found
+    found.end()
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_told_to_stop_it_ends_with_everything_stored(controller: Controller) -> None:
+    controller.sampler()
+    logger = controller.logger()
+    until(lambda: controller.stored() > 100)
+    before = ring_lines(controller.ring)
+    newest = max(seq for _, seq in before)
+    until(lambda: max_seq(controller) >= newest)
+    logger.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    assert logger.wait(timeout=30) == 0
+    assert time.monotonic() - asked < 2.0
+    with controller.opened() as opened:
+        assert missing_and_double(opened, NODE, before) == ([], [])
+        (span,) = opened.rows("SELECT up, until - since AS seconds FROM reachability")
+    assert span["up"] == 1 and span["seconds"] > 0
+
+
+def max_seq(controller: Controller) -> int:
+    with controller.opened() as opened:
+        return int(opened.rows("SELECT max(seq) AS seq FROM sample")[0]["seq"] or 0)
+
+
+def test_a_second_logger_is_told_who_logs(controller: Controller) -> None:
+    controller.sampler()
+    logger = controller.logger()
+    until(lambda: controller.stored() > 0)
+    second = controller.logger()
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 4
+    assert f"(process {logger.pid}" in said and "logger" in said
+    logger.kill()
+    logger.wait()
+    third = controller.logger("--once")  # death frees the lock
+    assert third.wait(timeout=60) == 0
+
+
+def kill_as_the_position_moves(controller: Controller, logger: subprocess.Popen[str]) -> None:
+    """The moment at which a position without its samples would be found."""
+    query = "SELECT max(position) AS position FROM logged_node"
+    with controller.opened() as opened:
+        before = opened.row(query)
+        deadline = time.monotonic() + 60.0
+        while opened.row(query) == before:
+            assert time.monotonic() < deadline
+        logger.kill()
+    logger.wait()
+
+
+def test_killed_at_random_nothing_is_missing_and_nothing_double(controller: Controller) -> None:
+    chance, sampler, wrote = random.Random(5), controller.sampler(), dict[tuple[str, int], Any]()
+    for turn in range(20):
+        logger, aim = controller.logger(), controller.stored() + chance.randrange(1, 60)
+        until(lambda aim=aim: controller.stored() >= aim)  # type: ignore[misc]
+        kill_as_the_position_moves(controller, logger)
+        if turn % 5 == 4:
+            sampler.kill()
+            sampler.wait()
+            sampler = controller.sampler()
+        wrote |= ring_lines(controller.ring)
+    sampler.kill()
+    sampler.wait()
+    wrote |= ring_lines(controller.ring)
+    controller.logger()
+    with controller.opened() as opened:
+        newest = str(max(seq for _, seq in wrote))
+        until(lambda: opened.rows("SELECT position FROM logged_node") == [{"position": newest}])
+        assert missing_and_double(opened, NODE, wrote) == ([], [])
+        assert opened.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
+def test_once_without_an_agent_is_no_success(controller: Controller) -> None:
+    (controller.home / "evc_agent.py").write_text("import sys; sys.exit('broken')\n")
+    logger = controller.logger("--once")
+    _, said = logger.communicate(timeout=120)
+    assert logger.returncode == 1 and f"{NODE}: no sample" in said
+    with controller.opened() as opened:
+        (span,) = opened.rows("SELECT up, reason FROM reachability")
+    assert span["up"] == 0 and "broken" in span["reason"]
