@@ -13,6 +13,10 @@ from evc.pure.names import printable
 from evc.runbooks import nodes as inventory
 from evc.runbooks.status import status
 
+_MODEL = ("MODEL", "RELEASE", "STATE", "URL")
+# Figure → how it is shown; CPU as people know it, not as the share that is idle.
+_FIGURES = (("idle", "cpu {:.0f}%"), ("memory_used", "mem {:.0f}%"), ("temperature", "{:.0f}°C"))
+
 
 @click.command()
 @console.on_option
@@ -33,7 +37,7 @@ def command(folder: str | None, selector: str | None, output: str) -> Any:
         console.show_json(document)
         return 0
     rows = [row for node in document["nodes"] for row in _rows(node)]
-    columns = ("NODE", "GROUPS", "ARCH", "UP", "MODEL", "RELEASE", "STATE", "URL")
+    columns = ("NODE", "GROUPS", "ARCH", "UP", "SAMPLE", *_MODEL)
     console.show_table(columns, rows, "No nodes yet: evc node add NAME ADDRESS")
     for node in document["nodes"]:
         if node["reason"]:
@@ -42,8 +46,26 @@ def command(folder: str | None, selector: str | None, output: str) -> Any:
 
 
 def _rows(node: dict[str, Any]) -> list[tuple[str, ...]]:
-    first = (node["name"], ",".join(node["groups"]), node["arch"], "up" if node["up"] else "down")
+    up, sample = "up" if node["up"] else "down", _sample(node)
+    first = (node["name"], ",".join(node["groups"]), node["arch"], up, sample)
     models = [
         (one["model"], one["release"], one["state"], one["url"]) for one in node["models"]
     ] or [("-", "-", "none", "")]
-    return [(*(first if index == 0 else ("",) * 4), *one) for index, one in enumerate(models)]
+    return [(*(first if index == 0 else ("",) * 5), *one) for index, one in enumerate(models)]
+
+
+def _sample(node: dict[str, Any]) -> str:
+    """The newest sample and its age in a few words."""
+    if node["sample"] is None:
+        return "-"
+    figures = dict(node["sample"])
+    figures["idle"] = None if figures["idle"] is None else 100.0 - figures["idle"]
+    shown = [form.format(figures[key]) for key, form in _FIGURES if figures[key] is not None]
+    return " ".join([*shown, f"({_age(node['sample_age_s'])} ago)"])
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

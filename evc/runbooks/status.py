@@ -10,6 +10,7 @@ from evc.doors.store import Store
 from evc.pure.inventory import Node
 from evc.pure.observations import Container, Observation
 from evc.runbooks import assignments, releases
+from evc.runbooks.latest import latest
 from evc.runbooks.probe import Answer, Silent, probe
 
 
@@ -35,7 +36,7 @@ def _node(store: Store, node: Node, answer: Answer) -> dict[str, Any]:
         "arch": node.architecture,
         "up": seen is not None,
         "reason": "" if isinstance(answer, Observation) else answer.reason,
-        "sample_age_s": None,
+        **latest(store, node.name),
         "models": [_model(store, node, one) for one in seen.models] if seen else [],
     }
 

@@ -1,0 +1,192 @@
+"""The logger on real nodes: links cut, nodes and programs killed, and nothing is missing or double.
+
+What a node wrote is kept by a process of the test's own on that node, line by line, past EVC.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Home, wait_until
+
+from evc.doors import fleet as fleets
+from evc.doors import store
+from tests.checker import Key, hashed, missing_and_double
+
+pytestmark = pytest.mark.fleet
+
+EDGES = ("edge01", "edge02", "edge03")
+KEPT = "/var/tmp/kept"
+# Runs on a node, as root: keeps each line that ever was whole in the ring.
+KEEPER = f"""
+import glob, os, time
+seen = set(open("{KEPT}", "rb")) if os.path.exists("{KEPT}") else set()
+with open("{KEPT}", "ab", buffering=0) as kept:
+    while True:
+        for path in sorted(glob.glob("/var/lib/evc/ring/*.log")):
+            for line in open(path, "rb"):
+                if line.endswith(b"\\n") and line not in seen:
+                    seen.add(line)
+                    kept.write(line)
+        time.sleep(0.2)
+"""
+
+
+class Running:
+    """A logger that runs, and can be killed and started again."""
+
+    def __init__(self, home: Home, folder: Path) -> None:
+        self._home, self._log = home, folder / "logger.log"
+        self.start()
+
+    def start(self) -> None:
+        words = [sys.executable, "-m", "evc", "-C", str(self._home.fleet.root), "logger"]
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen(words, stderr=log)
+
+    def kill_as_a_position_moves(self) -> None:
+        before = positions(self._home)
+        wait_until("a position moves", lambda: positions(self._home) != before)
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=10)
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+
+def positions(home: Home) -> dict[str, str]:
+    return {row["name"]: row["position"] for row in home.rows("SELECT * FROM logged_node")}
+
+
+def newest(home: Home, node: str) -> float:
+    """When the newest sample of a node was taken."""
+    query = f"SELECT time FROM cpuinfo WHERE name = '{node}' ORDER BY ROWID DESC LIMIT 1"
+    return next((float(row["time"]) for row in home.rows(query)), 0.0)
+
+
+def reached(home: Home, node: str) -> bool | None:
+    query = f"""SELECT up FROM reachability JOIN logged_node ON logged_node.id = node_id
+                WHERE name = '{node}' ORDER BY since DESC LIMIT 1"""
+    return next((bool(row["up"]) for row in home.rows(query)), None)
+
+
+def keep(home: Home, node: str) -> None:
+    name = f"evc-{home.fleet.id}-{node}"
+    subprocess.run(["docker", "exec", "-d", name, "python3", "-c", KEEPER], check=True)
+
+
+def kept(home: Home, node: str) -> dict[Key, str]:
+    return hashed(line.encode() for line in home.on(node, "cat", KEPT).splitlines())
+
+
+def network(home: Home, node: str) -> tuple[str, str]:
+    """The node's network, and its address there."""
+    ((name, found),) = home.container(node).attrs["NetworkSettings"]["Networks"].items()
+    return name, found["IPAddress"]
+
+
+def docker(*words: str) -> None:
+    subprocess.run(["docker", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def nodes(home: Home) -> Iterator[None]:
+    """The lab's edge nodes, registered, without an agent."""
+    for node in EDGES:
+        home.json("node", "add", node)
+    yield
+    home.evc("lab", "up", "--nodes", "3", "--builders", "1")
+
+
+@pytest.fixture
+def logger(home: Home, nodes: None, tmp_path: Path) -> Iterator[Running]:
+    made = Running(home, tmp_path)
+    yield made
+    made.process.kill()
+    made.process.wait()
+    sys.stdout.write(made.said())
+
+
+def test_one_sample_of_each_node_without_an_agent_there(home: Home, nodes: None) -> None:
+    home.evc("logger", "--once", "--on", ",".join(EDGES))
+    status: Any = home.json("status", "--on", ",".join(EDGES))
+    for node in status["nodes"]:
+        assert node["sample_age_s"] < 60 and 0 <= node["sample"]["idle"] <= 100
+        assert node["reached"]["up"]
+    owner = home.on("edge02", "stat", "-c", "%U", "/var/lib/evc/evc_agent.py")
+    assert owner == "evc"
+    assert "cpu " in home.evc("status", "--on", "edge02").stdout
+
+
+def test_whatever_is_cut_or_killed_nothing_is_missing_and_nothing_double(
+    home: Home, logger: Running
+) -> None:
+    began = time.time()
+    for node in EDGES:
+        keep(home, node)
+        wait_until(f"{node} is heard", lambda node=node: newest(home, node) > began)  # type: ignore[misc]
+
+    cut_a_link(home, "edge01")
+    kill_a_node(home, "edge02")
+    for _ in range(4):
+        logger.kill_as_a_position_moves()
+        home.on("edge03", "pkill", "-9", "-f", "evc_agent.main", check=False)
+        logger.start()
+
+    wrote = {node: kept(home, node) for node in EDGES}
+    for node in EDGES:
+        last = max(seq for _, seq in wrote[node])
+        wait_until(
+            f"{node} is caught up",
+            lambda node=node, last=last: caught_up(home, node, last),  # type: ignore[misc]
+            120,
+        )
+    assert logger.end() == 0
+    for node in EDGES:
+        check(home, node, wrote[node])
+
+
+def cut_a_link(home: Home, node: str) -> None:
+    """For as long as it takes to be noticed, and for six samples; nobody else waits for it."""
+    name, address = network(home, node)
+    docker("network", "disconnect", name, f"evc-{home.fleet.id}-{node}")
+    try:
+        wait_until("the cut is noticed", lambda: reached(home, node) is False, 90)
+        before = len(kept(home, node))
+        wait_until("it samples on", lambda: len(kept(home, node)) >= before + 6)
+        assert all(time.time() - newest(home, other) < 15 for other in EDGES if other != node)
+    finally:
+        docker("network", "connect", "--ip", address, name, f"evc-{home.fleet.id}-{node}")
+    back = time.time()
+    wait_until("it is heard again", lambda: newest(home, node) > back, 120)
+
+
+def kill_a_node(home: Home, node: str) -> None:
+    docker("kill", f"evc-{home.fleet.id}-{node}")
+    docker("start", f"evc-{home.fleet.id}-{node}")
+    back = time.time()
+    keep(home, node)
+    wait_until("it is heard again", lambda: newest(home, node) > back, 180)
+
+
+def caught_up(home: Home, node: str, last: int) -> bool:
+    at, _, holes = positions(home)[node].partition(",")
+    return int(at) >= last and not holes
+
+
+def check(home: Home, node: str, wrote: dict[Key, str]) -> None:
+    with store.opened(home.fleet.database, fleets.share() / "db") as opened:
+        assert missing_and_double(opened, node, wrote) == ([], [])
+        assert opened.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert len(wrote) > 10
