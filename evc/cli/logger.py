@@ -12,10 +12,8 @@ from evc.doors import store
 from evc.doors.fleet import share
 from evc.pure.errors import BadInput, Exit
 from evc.pure.names import printable
-from evc.pure.outcomes import Outcome
 from evc.runbooks import logger
 from evc.runbooks import nodes as inventory
-from evc.runbooks.logger import agents
 
 
 @click.command()
@@ -43,7 +41,10 @@ def command(
         if not chosen and (once or selector is not None):
             raise BadInput("none of these nodes is registered", "evc node add NAME ADDRESS")
         if install:
-            return outcomes.show(Outcome(agents.install(fleet, opened, chosen)), "table")
+            # Playbooks, and all they need, are not for a process that runs for ever.
+            from evc.runbooks.logger.install import install as bring
+
+            return outcomes.show(bring(fleet, opened, chosen), "table")
         names = None if selector is None else {node.name for node in chosen}
         heard = logger.run(fleet, opened, names, logger.Options(duration, once), _say)
     return _once(heard) if once else int(Exit.DONE)

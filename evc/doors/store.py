@@ -48,6 +48,10 @@ class Store:
         self._connection.execute(sql, values)
         return self._connection.last_insert_rowid()
 
+    def changes(self) -> int:
+        """How many rows the last write inserted, changed or deleted."""
+        return self._connection.changes()
+
     def write_all(self, sql: str, rows: Sequence[Values]) -> None:
         """Run one statement for each of `rows`, in one transaction."""
         with self.transaction():

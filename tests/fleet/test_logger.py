@@ -48,8 +48,10 @@ class Running:
 
     def start(self) -> None:
         words = [sys.executable, "-m", "evc", "-C", str(self._home.fleet.root), "logger"]
+        before = self.said().count("event=logging")
         with self._log.open("a") as log:
             self.process = subprocess.Popen(words, stderr=log)
+        wait_until("it logs", lambda: self.said().count("event=logging") > before)
 
     def kill_as_a_position_moves(self) -> None:
         before = positions(self._home)
@@ -62,7 +64,7 @@ class Running:
         return self.process.wait(timeout=10)
 
     def said(self) -> str:
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
 
 
 def positions(home: Home) -> dict[str, str]:

@@ -24,6 +24,8 @@ LIBRARIES = {
     "pydantic": {"evc.pure", "evc.runbooks.predict"},
     "cryptography": {"evc.doors.certs", "evc.doors.vault", "evc.runbooks.lab.logins"},
     "bcrypt": {"evc.runbooks.registry.logins"},
+    "bcrypt": {"evc.runbooks.registry.files"},
+    "schedule": {"evc.runbooks.logger.jobs"},
     "psutil": {"evc.runbooks.registry.place"},
 }
 # What reads, writes, waits or runs: no business of a pure module.

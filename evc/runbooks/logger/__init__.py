@@ -18,6 +18,7 @@ from evc.doors.store import Store, StoreError
 from evc.pure.inventory import Node
 from evc.runbooks import nodes as inventory
 from evc.runbooks.logger.agents import Agents
+from evc.runbooks.logger.jobs import Jobs
 from evc.runbooks.logger.record import Reached, Received, Recorder
 from evc.runbooks.logger.stream import Say, Shared, Stream
 
@@ -74,10 +75,13 @@ class Logger:
         self._say("logging", nodes=len(self._streams))
         aside = [asyncio.create_task(one) for one in (agents.run(), self._inventory())]
         writer = asyncio.create_task(self._write(queue, stop))
+        jobs = Jobs(self._fleet, self._say)
+        jobs.start()
         await self._end(stop)
         stop.set()
         await _ended([*aside, *(task for _, task in self._streams.values())])
         await writer
+        jobs.end()
         self._say("stopped")
         return {name: stream.heard for name, (stream, _) in self._streams.items()}
 

@@ -14,10 +14,7 @@ from collections.abc import Sequence
 
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
-from evc.doors.store import Store
 from evc.pure.inventory import Node
-from evc.pure.outcomes import NodeOutcome
-from evc.runbooks import audit, plays, trust
 
 GATHER_SECONDS = 1.0
 AGAIN_SECONDS = 30.0
@@ -75,16 +72,3 @@ def program() -> str:
     """The checksum of this release's agent, as the agent itself tells it."""
     agent = fleets.share() / "playbooks" / "files" / "evc_agent.py"
     return f"{binascii.crc32(agent.read_bytes()):08x}"
-
-
-def install(fleet: Fleet, store: Store, nodes: Sequence[Node]) -> dict[str, NodeOutcome]:
-    """Bring the agent to `nodes` now, and start it; an outcome for each."""
-    each = trust.each(fleet, nodes, {node.name: ["program"] for node in nodes})
-    results = plays.play(fleet, "get_logs", nodes, trust.variables(fleet), each)
-    outcomes = {
-        name: NodeOutcome("done" if one.ok else "failed", ("agent",), one.message)
-        for name, one in results.items()
-    }
-    word = "done" if all(one.well for one in outcomes.values()) else "failed"
-    audit.record(store, "logger --install", outcomes, word)
-    return outcomes

@@ -16,8 +16,8 @@ from evc.pure import clocks, positions
 from evc.pure.clocks import Moment
 from evc.pure.positions import Position
 from evc.pure.samples import FIGURES, Container, Gap, Sample
+from evc.runbooks.rollups import SLOT_SECONDS
 
-SLOT_SECONDS = 600
 MAX_KNOWN = 20_000
 _COLUMNS = ("id", "node_id", "boot_id", "seq", "time", "up", "estimated", *FIGURES, "detail")
 _SAMPLE = (
@@ -71,7 +71,6 @@ class Recorder:
         self._nodes: dict[str, int] = {}
         self._boots: dict[tuple[int, str], int] = {}
         self._containers: dict[tuple[int, str], tuple[Container, int]] = {}
-        self._slots: set[tuple[int, int]] = set()
 
     def position(self, node: str) -> Position:
         """How far a node's ring was received."""
@@ -115,6 +114,8 @@ class Recorder:
                     for one in sample.containers
                 ]  # fmt: skip
         self._store.write_all(_SAMPLE, rows)
+        slots = {(row[1], int(row[4] // SLOT_SECONDS)) for row in rows}
+        self._store.write_all("INSERT INTO unrolled VALUES (?, ?) ON CONFLICT DO NOTHING", [*slots])
         self._store.write_all(
             "INSERT INTO container_sample VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING", containers)  # fmt: skip
@@ -122,17 +123,10 @@ class Recorder:
     def _row(self, node: int, sample: Sample, moment: Moment) -> tuple[Any, ...]:
         identity = int(moment.time * 1000) << 20 | node << 6 | sample.seq & 63
         boot, figures = self._boot(node, sample.boot), sample.figures
-        self._unrolled(node, moment)
         return (
             identity, node, boot, sample.seq, moment.time, sample.up, int(moment.estimated),
             *[figures[name] for name in FIGURES], sample.detail,
         )  # fmt: skip
-
-    def _unrolled(self, node: int, moment: Moment) -> None:
-        slot = (node, int(moment.time // SLOT_SECONDS))
-        if slot not in self._slots:
-            self._store.write("INSERT INTO unrolled VALUES (?, ?) ON CONFLICT DO NOTHING", slot)
-            self._slots = {*list(self._slots)[-5000:], slot}
 
     def _rest(self, received: Sequence[Received]) -> None:
         predictions, metrics = [], []

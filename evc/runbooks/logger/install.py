@@ -1,0 +1,25 @@
+"""Bring this release's agent to nodes, and start it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store
+from evc.pure.inventory import Node
+from evc.pure.outcomes import NodeOutcome, Outcome
+from evc.runbooks import audit, plays, trust
+
+
+def install(fleet: Fleet, store: Store, nodes: Sequence[Node]) -> Outcome:
+    """Bring the agent to `nodes` now; an outcome for each."""
+    each = trust.each(fleet, nodes, {node.name: ["program"] for node in nodes})
+    results = plays.play(fleet, "get_logs", nodes, trust.variables(fleet), each)
+    outcome = Outcome(
+        {
+            name: NodeOutcome("done" if one.ok else "failed", ("agent",), one.message)
+            for name, one in results.items()
+        }
+    )
+    audit.record(store, "logger --install", outcome.nodes, outcome.word)
+    return outcome

@@ -1,0 +1,80 @@
+"""What the logger does now and then, on a thread of its own: no stream ever waits for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import schedule
+
+from evc.doors import fleet as fleets
+from evc.doors import store
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store
+from evc.pure.errors import EvcError
+from evc.runbooks import rollups
+from evc.runbooks.logger.stream import Say
+
+ROLL_MINUTES, PRUNE_HOURS, CATALOGUE_HOURS = 5, 6, 1
+POLL_SECONDS, FAREWELL_SECONDS, COMMAND_SECONDS = 1.0, 1.0, 300.0
+
+
+class Jobs:
+    """The thread, from `start` to `end`."""
+
+    def __init__(self, fleet: Fleet, say: Say) -> None:
+        self._fleet, self._say, self._stop = fleet, say, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """Tell it to stop, and wait, but not long: each of its steps is a transaction."""
+        self._stop.set()
+        self._thread.join(FAREWELL_SECONDS)
+
+    def _run(self) -> None:
+        migrations = fleets.share() / "db"
+        with store.opened(self._fleet.database, migrations) as opened:
+            opened.need_not_wait()
+            planned = schedule.Scheduler()
+            for job in (
+                planned.every(ROLL_MINUTES).minutes.do(self._do, "rollups", rollups.roll, opened),
+                planned.every(PRUNE_HOURS).hours.do(self._do, "retention", prune, opened),
+            ):
+                job.run()  # what a logger before this one left
+            planned.every(CATALOGUE_HOURS).hours.do(self._catalogue)
+            while not self._stop.wait(POLL_SECONDS):
+                planned.run_pending()
+
+    def _do(self, name: str, work: Callable[[Store, rollups.Stopped], int], opened: Store) -> None:
+        """Do one job; its failure is said, and that is all: it comes again."""
+        try:
+            work(opened, self._stop.is_set)
+        except EvcError as error:
+            self._say(name, level="error", reason=error.message)
+
+    def _catalogue(self) -> None:
+        """The registry's repositories and tags, by a process of its own: it needs much memory."""
+        words = ["-m", "evc", "-C", str(self._fleet.root), "registry", "list", "-o", "json"]
+        null = subprocess.DEVNULL
+        process = subprocess.Popen([sys.executable, *words], stdin=null, stdout=null, stderr=null)
+        deadline = time.monotonic() + COMMAND_SECONDS
+        while process.poll() is None and not self._stop.wait(POLL_SECONDS):
+            if time.monotonic() > deadline:
+                break
+        if process.poll() is None:
+            process.kill()
+        if process.wait():
+            self._say("catalogue", level="warning", reason="`evc registry list` failed")
+
+
+def prune(opened: Store, stopped: rollups.Stopped) -> int:
+    """What is older than the ladder keeps."""
+    now = time.time()
+    raw, minutes = rollups.KEEP_RAW_DAYS, rollups.KEEP_MINUTES_DAYS
+    return rollups.prune(opened, now - raw * rollups.DAY, now - minutes * rollups.DAY, stopped)

@@ -1,0 +1,104 @@
+"""Rollups: each figure of each node by minute and by hour, made again where a backlog came.
+
+And the ladder's end: raw samples go after days, minutes after months, hours never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from evc.doors.store import Store
+from evc.pure.samples import FIGURES
+
+SLOT_SECONDS, HOUR = 600, 3600
+DAY = 86400.0
+KEEP_RAW_DAYS, KEEP_MINUTES_DAYS = 14.0, 180.0
+SLOTS_AT_ONCE, ROWS_AT_ONCE = 20, 5000
+
+_FOUR = ", ".join(f"min({one}), avg({one}), max({one}), count({one})" for one in FIGURES)
+_MINUTES = f"""
+SELECT CAST(time / 60 AS INTEGER) * 60 AS minute, {_FOUR}
+FROM sample WHERE node_id = ? AND id >= ? AND id < ? GROUP BY minute
+"""
+_KEEP = """
+INSERT INTO {} (figure, node_id, time, low, mean, high, count) {}
+ON CONFLICT DO UPDATE SET low = excluded.low, mean = excluded.mean, high = excluded.high,
+  count = excluded.count
+"""
+_MINUTE = _KEEP.format("minute", "VALUES (?, ?, ?, ?, ?, ?, ?)")
+_HOURS = _KEEP.format(
+    "hour",
+    f"""SELECT figure, node_id, :hour, min(low), sum(mean * count) / sum(count), max(high),
+    sum(count) FROM minute WHERE figure IN ({", ".join(f"'{one}'" for one in FIGURES)})
+    AND node_id = :node AND time >= :hour AND time < :hour + 3600 GROUP BY figure""",
+)
+# What is pruned, in steps: by ids, which begin with milliseconds, or by its time.
+_BY_ID = {"container_sample": "sample_id", "sample": "id"}
+_BY_TIME = {"metric": "id", "prediction": "id", "minute": "(figure, node_id, time)"}
+
+Stopped = Callable[[], bool]
+
+
+def roll(store: Store, stopped: Stopped = lambda: False) -> int:
+    """Make the rollups that are to be made; how many times ten minutes of a node that were."""
+    slots = store.rows("SELECT node_id, slot FROM unrolled ORDER BY slot")
+    for first in range(0, len(slots), SLOTS_AT_ONCE):
+        if stopped():
+            return first
+        with store.transaction():  # short: the logger's writer waits for it
+            some = [(row["node_id"], row["slot"]) for row in slots[first : first + SLOTS_AT_ONCE]]
+            store.write_all("DELETE FROM unrolled WHERE node_id = ? AND slot = ?", some)
+            for node, slot in some:
+                _slot(store, node, slot * SLOT_SECONDS)
+    return len(slots)
+
+
+def _slot(store: Store, node: int, begin: int) -> None:
+    """The minutes of ten, and the hour that they are in."""
+    span = (node, first_id(begin), first_id(begin + SLOT_SECONDS))
+    rows = [line for row in store.rows(_MINUTES, span) for line in _minute(node, row)]
+    store.write_all(_MINUTE, rows)
+    store.write(_HOURS, {"node": node, "hour": begin - begin % HOUR})
+
+
+def _minute(node: int, row: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """A row for each figure that was there in this minute."""
+    minute, *values = row.values()
+    four = (values[place : place + 4] for place in range(0, len(values), 4))
+    return [
+        (figure, node, minute, *found)
+        for figure, found in zip(FIGURES, four, strict=True)
+        if found[3]
+    ]
+
+
+def first_id(moment: float) -> int:
+    """The least id of what happened at `moment` or later."""
+    return int(moment * 1000) << 20
+
+
+def prune(
+    store: Store, raw_before: float, minutes_before: float, stopped: Stopped = lambda: False
+) -> int:
+    """Delete what is older than two times, in small steps; the number of rows."""
+    gone = 0
+    for table, key in _BY_ID.items():
+        gone += _in_steps(store, table, key, key, first_id(raw_before), stopped)
+    for table, key in _BY_TIME.items():
+        before = minutes_before if table == "minute" else raw_before
+        gone += _in_steps(store, table, key, "time", before, stopped)
+    return gone
+
+
+def _in_steps(store: Store, table: str, key: str, by: str, before: float, stopped: Stopped) -> int:
+    old = f"SELECT {key.strip('()')} FROM {table} WHERE {by} < ? LIMIT ?"
+    gone = 0
+    while not stopped():
+        with store.transaction():
+            store.write(f"DELETE FROM {table} WHERE {key} IN ({old})", (before, ROWS_AT_ONCE))
+            step = store.changes()
+        gone += step
+        if step < ROWS_AT_ONCE:
+            break
+    return gone

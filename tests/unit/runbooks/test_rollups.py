@@ -1,0 +1,75 @@
+"""Rollups have the raw rows' own figures, also where a backlog came; pruning keeps the ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evc.doors import store
+from evc.doors.store import Store
+from evc.runbooks import rollups
+from evc.runbooks.logger.record import Recorder
+from tests.unit.runbooks.test_logger_record import NOW, received
+
+MIGRATIONS = Path(__file__).parents[3] / "db"
+# The same, by plain SQL over the raw rows.
+RAW = """SELECT CAST(time / {0} AS INTEGER) * {0} AS time, min(idle) AS low, avg(idle) AS mean,
+         max(idle) AS high, count(idle) AS count FROM sample GROUP BY 1 ORDER BY 1"""
+ROLLED = "SELECT time, low, mean, high, count FROM {} WHERE figure = 'idle' ORDER BY time"
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Store]:
+    with store.opened(tmp_path / "e.db3", MIGRATIONS) as found:
+        yield found
+
+
+def write(opened: Store, numbers: Any) -> None:
+    Recorder(opened).write([received(seq, cpu={"idle": seq * 7 % 100}) for seq in numbers])
+
+
+def same(opened: Store) -> None:
+    for table, seconds in (("minute", 60), ("hour", 3600)):
+        rolled, raw = opened.rows(ROLLED.format(table)), opened.rows(RAW.format(seconds))
+        assert len(rolled) == len(raw) > 1
+        for one, other in zip(rolled, raw, strict=True):
+            assert tuple(one.values()) == pytest.approx(tuple(other.values()))
+
+
+def test_minutes_and_hours_are_those_of_the_raw_rows(opened: Store) -> None:
+    write(opened, range(900, 1800))
+    assert rollups.roll(opened) > 0
+    same(opened)
+    assert rollups.roll(opened) == 0
+    write(opened, range(0, 1000, 3))  # the backlog, in part of minutes that were rolled up
+    rollups.roll(opened)
+    same(opened)
+    figures = {row["figure"] for row in opened.rows("SELECT DISTINCT figure FROM minute")}
+    assert figures == {"idle", "memory_used", "disk_used", "disk_available", "temperature"}
+
+
+def test_told_to_stop_the_rest_waits_for_the_next_time(opened: Store) -> None:
+    write(opened, range(0, 4000, 20))
+    stops = iter([False, True])
+    assert rollups.roll(opened, lambda: next(stops)) == rollups.SLOTS_AT_ONCE
+    assert rollups.roll(opened) > 0
+    same(opened)
+
+
+def test_pruning_leaves_what_is_younger(opened: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "ROWS_AT_ONCE", 7)
+    write(opened, range(1000))
+    rollups.roll(opened)
+    for time in (NOW, NOW + 9999):
+        opened.write(
+            "INSERT INTO prediction (time, node, model, release, class, probability)"
+            " VALUES (?, 'cam01', 'm', 'r', 'face', 0.5)", (time,))  # fmt: skip
+    minutes = len(opened.rows("SELECT DISTINCT time FROM minute"))
+    rollups.prune(opened, NOW + 5 * 400, NOW + 60 * 10)
+    assert opened.row("SELECT min(seq) AS seq, count(*) AS n FROM sample") == {"seq": 400, "n": 600}
+    assert len(opened.rows("SELECT DISTINCT time FROM minute")) == minutes - 10
+    assert opened.rows("SELECT time FROM prediction") == [{"time": NOW + 9999}]
+    assert rollups.prune(opened, NOW + 5 * 400, NOW + 60 * 10) == 0
