@@ -76,6 +76,8 @@ CREATE TABLE metric (
 ) STRICT;
 CREATE INDEX metric_by_time ON metric (time);
 CREATE INDEX prediction_by_time ON prediction (time);
+CREATE INDEX prediction_input_by_time ON prediction_input (time);
+CREATE INDEX progress_by_time ON progress (time);
 
 -- Numbers of a node's ring that nobody will receive: they fell off it, or its disk lost them.
 CREATE TABLE gap (

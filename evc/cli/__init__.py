@@ -31,6 +31,7 @@ COMMANDS = {
     "predict": "Send an image to a served model.",
     "history": "Who changed what, and when.",
     "completion": "Completion of commands for your shell.",
+    "db": "The database: check, import, prune.",
     "logger": "Keep a gap-free record of every node.",
 }
 ALIASES = {"host": "node"}

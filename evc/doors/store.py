@@ -20,7 +20,8 @@ from evc.pure.errors import EvcError
 Row = dict[str, Any]
 Values = Sequence[Any] | dict[str, Any]
 BUSY_TIMEOUT_MS = 10_000
-_UNWRITABLE = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError, apsw.CantOpenError)
+_UNWRITABLE = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError,
+               apsw.CantOpenError, apsw.CorruptError)  # fmt: skip
 
 
 class StoreError(EvcError):
@@ -48,6 +49,10 @@ class Store:
         self._connection.execute(sql, values)
         return self._connection.last_insert_rowid()
 
+    def each(self, sql: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query one after the other, as they are."""
+        yield from self._connection.execute(sql, values)
+
     def changes(self) -> int:
         """How many rows the last write inserted, changed or deleted."""
         return self._connection.changes()
@@ -64,7 +69,9 @@ class Store:
             with self._connection:
                 yield
         except _UNWRITABLE as error:
-            raise StoreError(f"the database cannot be written: {error}", "make room") from None
+            raise StoreError(
+                f"the database cannot be written: {error}", "make room, and see `evc db check`"
+            ) from None
 
     def need_not_wait(self) -> None:
         """A commit may be lost in a power cut, whole: for what can be received again."""
@@ -90,15 +97,40 @@ def connect(path: Path, migrations: Path) -> Store:
     try:
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        _refuse_foreign(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         _migrate(connection, path, migrations)
-    except apsw.NotADBError:
-        raise EvcError(f"{path} is not a database", "move it away and run again") from None
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise EvcError(
+            f"{path} is not a database, or a damaged one: {error}",
+            "move it away, with its -wal and -shm, or bring a backup back: `evc restore FILE`",
+        ) from None
     except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
         raise EvcError(f"{path} cannot be written: {error}", "check its folder's owner") from None
     return Store(connection)
+
+
+def _refuse_foreign(connection: apsw.Connection, path: Path) -> None:
+    tables = connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
+    if tables and not connection.pragma("user_version"):
+        raise EvcError(
+            f"{path} is somebody else's database",
+            "is it the original's? Move it away, and `evc db import FILE` takes in what it holds",
+        )
+
+
+@contextlib.contextmanager
+def foreign(path: Path) -> Iterator[Store]:
+    """A database that is not EVC's, to be read only; raises EvcError when it cannot be."""
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
+        yield Store(connection)
+    except apsw.Error as error:
+        raise EvcError(f"{path} cannot be read as a database: {error}") from None
 
 
 def _migrate(connection: apsw.Connection, path: Path, migrations: Path) -> None:

@@ -1,6 +1,7 @@
 """Rollups: each figure of each node by minute and by hour, made again where a backlog came.
 
-And the ladder's end: raw samples go after days, minutes after months, hours never.
+And the ladder's end: raw samples go after days, minutes and what models said after months, hours
+never. Nothing goes before it is rolled up.
 """
 
 from __future__ import annotations
@@ -82,12 +83,14 @@ def prune(
     store: Store, raw_before: float, minutes_before: float, stopped: Stopped = lambda: False
 ) -> int:
     """Delete what is older than two times, in small steps; the number of rows."""
+    (waiting,) = store.rows("SELECT min(slot) AS slot FROM unrolled")
+    if waiting["slot"] is not None:
+        raw_before = min(raw_before, waiting["slot"] * SLOT_SECONDS)
     gone = 0
     for table, key in _BY_ID.items():
         gone += _in_steps(store, table, key, key, first_id(raw_before), stopped)
     for table, key in _BY_TIME.items():
-        before = minutes_before if table == "minute" else raw_before
-        gone += _in_steps(store, table, key, "time", before, stopped)
+        gone += _in_steps(store, table, key, "time", minutes_before, stopped)
     return gone
 
 

@@ -73,3 +73,9 @@ def test_pruning_leaves_what_is_younger(opened: Store, monkeypatch: pytest.Monke
     assert len(opened.rows("SELECT DISTINCT time FROM minute")) == minutes - 10
     assert opened.rows("SELECT time FROM prediction") == [{"time": NOW + 9999}]
     assert rollups.prune(opened, NOW + 5 * 400, NOW + 60 * 10) == 0
+
+
+def test_nothing_is_pruned_before_it_is_rolled_up(opened: Store) -> None:
+    write(opened, range(1000))
+    rollups.prune(opened, NOW + 9999, NOW)
+    assert opened.row("SELECT count(*) AS n FROM sample") == {"n": 1000}
