@@ -32,6 +32,8 @@ COMMANDS = {
     "history": "Who changed what, and when.",
     "completion": "Completion of commands for your shell.",
     "db": "The database: check, import, prune.",
+    "backup": "Everything that this controller is, as one encrypted file.",
+    "restore": "Make a fleet folder of a backup.",
     "logger": "Keep a gap-free record of every node.",
 }
 ALIASES = {"host": "node"}

@@ -22,9 +22,9 @@ LIBRARIES = {
     "click": {"evc.cli"},
     "rich": {"evc.cli"},
     "pydantic": {"evc.pure", "evc.runbooks.predict"},
-    "cryptography": {"evc.doors.certs", "evc.doors.vault", "evc.runbooks.lab.logins"},
+    "cryptography": {"evc.doors.certs", "evc.doors.seals", "evc.doors.vault",
+                     "evc.runbooks.lab.logins"},
     "bcrypt": {"evc.runbooks.registry.logins"},
-    "bcrypt": {"evc.runbooks.registry.files"},
     "schedule": {"evc.runbooks.logger.jobs"},
     "psutil": {"evc.runbooks.registry.place"},
 }
