@@ -138,6 +138,15 @@ CREATE TABLE hour (
   PRIMARY KEY (figure, node_id, time)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE alert (
+  id INTEGER PRIMARY KEY,
+  node TEXT NOT NULL,                -- '' for the controller itself
+  kind TEXT NOT NULL,
+  text TEXT NOT NULL,
+  since REAL NOT NULL,
+  until REAL                         -- NULL: it lasts
+) STRICT;
+
 -- The original's tables; `rowid` goes up with time.
 
 CREATE VIEW cpuinfo AS

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from evc.pure import references
+from evc.pure.alerts import AlertSettings
 from evc.pure.machines import App, Builders, OptionalText, Targets
 from evc.pure.names import (
     Address,
@@ -84,6 +85,7 @@ class ServerConfig(Strict):
     autorun: list[AutorunStep] = DEFAULT_AUTORUN
     network: Network = Network()
     registry: RegistryKeys = RegistryKeys()
+    alerts: AlertSettings = AlertSettings()
 
 
 class Weights(Strict):

@@ -67,6 +67,7 @@ class Logger:
 
     async def run(self) -> dict[str, bool]:
         """From the first connection to the last row; see `logger.run`."""
+        jobs = Jobs(self._fleet, self._fleet.config().alerts, self._say)
         queue: asyncio.Queue[Received | Reached] = asyncio.Queue(QUEUE_LINES)
         agents = Agents(self._fleet)
         self._shared = Shared(self._fleet, queue, agents, self._say)
@@ -75,7 +76,6 @@ class Logger:
         self._say("logging", nodes=len(self._streams))
         aside = [asyncio.create_task(one) for one in (agents.run(), self._inventory())]
         writer = asyncio.create_task(self._write(queue, stop))
-        jobs = Jobs(self._fleet, self._say)
         jobs.start()
         await self._end(stop)
         stop.set()

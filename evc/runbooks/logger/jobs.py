@@ -11,22 +11,26 @@ from collections.abc import Callable
 import schedule
 
 from evc.doors import fleet as fleets
-from evc.doors import store
+from evc.doors import notices, store
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
+from evc.pure.alerts import AlertSettings
 from evc.pure.errors import EvcError
 from evc.runbooks import rollups
+from evc.runbooks.logger import alerts
 from evc.runbooks.logger.stream import Say
 
 ROLL_MINUTES, PRUNE_HOURS, CATALOGUE_HOURS = 5, 6, 1
+ALERT_SECONDS, PING_SECONDS = 30, 60
 POLL_SECONDS, FAREWELL_SECONDS, COMMAND_SECONDS = 1.0, 1.0, 300.0
 
 
 class Jobs:
     """The thread, from `start` to `end`."""
 
-    def __init__(self, fleet: Fleet, say: Say) -> None:
-        self._fleet, self._say, self._stop = fleet, say, threading.Event()
+    def __init__(self, fleet: Fleet, settings: AlertSettings, say: Say) -> None:
+        self._fleet, self._settings, self._say = fleet, settings, say
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -47,6 +51,9 @@ class Jobs:
                 planned.every(PRUNE_HOURS).hours.do(self._do, "retention", prune, opened),
             ):
                 job.run()  # what a logger before this one left
+            planned.every(ALERT_SECONDS).seconds.do(self._alerts, opened)
+            if self._settings.ping:
+                planned.every(PING_SECONDS).seconds.do(self._ping, self._settings.ping)
             planned.every(CATALOGUE_HOURS).hours.do(self._catalogue)
             while not self._stop.wait(POLL_SECONDS):
                 planned.run_pending()
@@ -57,6 +64,20 @@ class Jobs:
             work(opened, self._stop.is_set)
         except EvcError as error:
             self._say(name, level="error", reason=error.message)
+
+    def _alerts(self, opened: Store) -> None:
+        try:
+            text, problems = alerts.watch(opened, self._settings, time.time())
+        except EvcError as error:
+            text, problems = "", [error.message]
+        for line in text.splitlines():
+            self._say("alert", level="warning", text=line)
+        for problem in problems:
+            self._say("alert not told", level="error", reason=problem)
+
+    def _ping(self, url: str) -> None:
+        if problem := notices.ping(url):
+            self._say("ping failed", level="warning", reason=problem)
 
     def _catalogue(self) -> None:
         """The registry's repositories and tags, by a process of its own: it needs much memory."""

@@ -1,0 +1,68 @@
+"""Telling somebody: a webhook, a command, a mail, and a ping that says this machine lives."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import subprocess
+import urllib.request
+from collections.abc import Callable, Sequence
+from email.message import EmailMessage
+
+from evc.pure.alerts import AlertSettings
+
+SECONDS = 15.0
+
+
+def tell(settings: AlertSettings, text: str) -> list[str]:
+    """Send `text` on each way there is; what went wrong."""
+    ways: list[tuple[str, Callable[[], None]]] = []
+    if settings.webhook:
+        ways.append(("webhook", lambda: _post(str(settings.webhook), text)))
+    if settings.command:
+        ways.append(("command", lambda: _run(settings.command, text)))
+    if settings.email:
+        ways.append(("email", lambda: _mail(settings, text)))
+    return [problem for name, way in ways if (problem := _tried(name, way))]
+
+
+def ping(url: str) -> str:
+    """Tell a dead man's switch elsewhere that this machine lives; what went wrong, or ''."""
+    return _tried("ping", lambda: _open(urllib.request.Request(url)))
+
+
+def _tried(name: str, way: Callable[[], None]) -> str:
+    try:
+        way()
+    except (OSError, ValueError, smtplib.SMTPException, subprocess.SubprocessError) as error:
+        return f"{name}: {' '.join(str(error).split())[:200] or type(error).__name__}"
+    return ""
+
+
+def _post(url: str, text: str) -> None:
+    """As chats take it: a JSON object with `text`."""
+    data, head = json.dumps({"text": text}).encode(), {"Content-Type": "application/json"}
+    _open(urllib.request.Request(url, data, head))
+
+
+def _open(request: urllib.request.Request) -> None:
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        answer.read(65536)
+
+
+def _run(argv: Sequence[str], text: str) -> None:
+    """The text on stdin: it holds what nodes wrote."""
+    null = subprocess.DEVNULL
+    subprocess.run(
+        argv, input=text, text=True, timeout=SECONDS, check=True, stdout=null, stderr=null
+    )
+
+
+def _mail(settings: AlertSettings, text: str) -> None:
+    assert settings.email
+    mail = EmailMessage()
+    mail["From"], mail["To"] = settings.email.sender, settings.email.to
+    mail["Subject"] = f"EVC: {text.splitlines()[0][:100]}"
+    mail.set_content(text)
+    with smtplib.SMTP(settings.email.server, settings.email.port, timeout=SECONDS) as server:
+        server.send_message(mail)

@@ -1,0 +1,121 @@
+"""Alerts from what was recorded: each once when it begins, grouped, and once when it is over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from evc.doors import notices
+from evc.doors.store import Store
+from evc.pure import alerts
+from evc.pure.alerts import Alerts, AlertSettings, Seen, Threshold
+from evc.pure.names import printable
+from evc.runbooks.rollups import first_id
+
+SLACK_SECONDS = 15.0  # three intervals: a span is covered when a sample is this near its beginning
+_FIGURES = {
+    "cpu": "100 - idle",
+    "memory": "memory_used",
+    "disk": "100.0 * disk_used / nullif(disk_used + disk_available, 0)",
+    "temperature": "temperature",
+    "load": "load5",
+    "swap": "100.0 * swap_used / nullif(swap_total, 0)",
+}
+_NODES = """
+SELECT logged_node.id, node.name, span.up, span.reason,
+  CASE WHEN span.up THEN span.since ELSE coalesce(
+    (SELECT max(until) FROM reachability WHERE node_id = logged_node.id AND up),
+    (SELECT min(since) FROM reachability WHERE node_id = logged_node.id)) END AS since,
+  (SELECT json_group_array(group_name) FROM membership WHERE node_id = node.id) AS groups,
+  (SELECT time FROM sample WHERE node_id = logged_node.id ORDER BY id DESC LIMIT 1) AS newest
+FROM node JOIN logged_node ON logged_node.name = node.name
+JOIN reachability AS span ON span.id = (
+  SELECT id FROM reachability WHERE node_id = logged_node.id ORDER BY since DESC LIMIT 1)
+WHERE node.registered_at IS NOT NULL
+"""
+# Containers that were there for a whole span: how often they were not well, and their model.
+_CONTAINERS = """
+SELECT model, min(sample.time) AS first, count(*) AS seen, max(state = 'running') AS ran,
+  sum(state = 'restarting' OR health = 'unhealthy') AS unwell
+FROM sample JOIN container_sample ON sample_id = sample.id
+JOIN container ON container.id = container_id
+WHERE sample.node_id = ? AND sample.id >= ? GROUP BY container.id
+"""
+_PREDICTED = "SELECT 1 FROM prediction WHERE node = ? AND model = ? AND time >= ? LIMIT 1"
+
+Tell = Callable[[AlertSettings, str], Sequence[str]]
+
+
+def watch(
+    store: Store, settings: AlertSettings, now: float, tell: Tell = notices.tell
+) -> tuple[str, list[str]]:
+    """Look once: what was told ('' for nothing), and what went wrong in telling it."""
+    firing = alerts.firing(settings, _seen(store, settings, now), now)
+    standing: Alerts = {
+        (row["node"], row["kind"]): row["text"]
+        for row in store.rows("SELECT node, kind, text FROM alert WHERE until IS NULL")
+    }
+    fired = {key: printable(text) for key, text in firing.items() if key not in standing}
+    resolved = {key: text for key, text in standing.items() if key not in firing}
+    text = alerts.message(fired, resolved)
+    problems = tell(settings, text) if text else []
+    _record(store, fired, resolved, now)
+    return text, list(problems)
+
+
+def _record(store: Store, fired: Alerts, resolved: Alerts, now: float) -> None:
+    over = [(now, *key) for key in resolved]
+    store.write_all(
+        "UPDATE alert SET until = ? WHERE node = ? AND kind = ? AND until IS NULL", over
+    )
+    new = [(*key, text, now) for key, text in fired.items()]
+    store.write_all("INSERT INTO alert (node, kind, text, since) VALUES (?, ?, ?, ?)", new)
+
+
+def _seen(store: Store, settings: AlertSettings, now: float) -> list[Seen]:
+    return [_node(store, settings, row, now) for row in store.rows(_NODES)]
+
+
+def _node(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> Seen:
+    return Seen(
+        row["name"],
+        tuple(json.loads(row["groups"])),
+        bool(row["up"]),
+        row["since"],
+        row["reason"],
+        None if row["newest"] is None else now - row["newest"],
+        [one for one in settings.thresholds if _exceeded(store, row["id"], one, now)],
+        _unhealthy(store, settings, row["id"], now),
+        _quiet(store, settings, row, now),
+    )
+
+
+def _exceeded(store: Store, node: int, threshold: Threshold, now: float) -> bool:
+    figure, begin = _FIGURES[threshold.figure], now - max(threshold.seconds, SLACK_SECONDS)
+    found = store.row(
+        f"SELECT min(one) AS low, max(one) AS high, min(time) AS first FROM"
+        f" (SELECT {figure} AS one, time FROM sample WHERE node_id = ? AND id >= ?)",
+        (node, first_id(begin)),
+    )
+    if not found or found["low"] is None:
+        return False
+    return found["first"] <= begin + SLACK_SECONDS and threshold.holds(found["low"], found["high"])
+
+
+def _unhealthy(store: Store, settings: AlertSettings, node: int, now: float) -> list[str]:
+    begin = now - max(settings.unhealthy_after, SLACK_SECONDS)
+    rows = store.rows(_CONTAINERS, (node, first_id(begin)))
+    whole = [row for row in rows if row["first"] <= begin + SLACK_SECONDS]
+    return sorted({row["model"] for row in whole if row["unwell"] == row["seen"]})
+
+
+def _quiet(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> list[str]:
+    if settings.no_prediction_after is None:
+        return []
+    begin = now - settings.no_prediction_after
+    rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
+    running = {one["model"] for one in rows if one["ran"] and one["first"] <= begin + SLACK_SECONDS}
+    return sorted(
+        model for model in running if not store.rows(_PREDICTED, (row["name"], model, begin))
+    )

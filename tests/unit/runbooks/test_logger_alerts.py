@@ -1,0 +1,130 @@
+"""Alerts from what was recorded: once when they begin, once when they are over."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evc.doors import notices, store
+from evc.doors.store import Store
+from evc.pure.alerts import AlertSettings, Threshold
+from evc.runbooks.logger.alerts import watch
+from evc.runbooks.logger.record import Reached, Recorder
+from tests.unit.runbooks.test_logger_record import NOW, received
+
+MIGRATIONS = Path(__file__).parents[3] / "db"
+SETTINGS = AlertSettings(
+    thresholds=[Threshold(figure="cpu", above=90, seconds=60)], no_prediction_after=60
+)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Store]:
+    with store.opened(tmp_path / "e.db3", MIGRATIONS) as found:
+        for port, name in enumerate(("cam01", "cam02"), 1):
+            found.write(
+                "INSERT INTO node (name, address, port, added_at, registered_at)"
+                " VALUES (?, '192.0.2.1', ?, 0, 0)", (name, port))  # fmt: skip
+        recorder = Recorder(found)
+        recorder.write([Reached(name, True, "", NOW) for name in ("cam01", "cam02")])
+        yield found
+
+
+def at(opened: Store, now: float, settings: AlertSettings = SETTINGS) -> list[str]:
+    """What is told when somebody looks at `now`."""
+    told: list[str] = []
+
+    def tell(_: AlertSettings, text: str) -> list[str]:
+        told.extend(text.splitlines())
+        return []
+
+    watch(opened, settings, now, tell)
+    return told
+
+
+def record(opened: Store, numbers: range, idle: float = 50.0, **figures: Any) -> None:
+    items = [
+        received(seq, node, cpu={"idle": idle}, **(figures if node == "cam01" else {}))
+        for seq in numbers
+        for node in ("cam01", "cam02")
+    ]
+    Recorder(opened).write(items)
+
+
+def test_a_threshold_holds_without_a_break_and_is_told_once(opened: Store) -> None:
+    record(opened, range(20), idle=5.0)
+    assert at(opened, NOW + 40) == []
+    assert at(opened, NOW + 95) == ["cam01: cpu above 90", "cam02: cpu above 90"]
+    assert at(opened, NOW + 96) == []
+    record(opened, range(20, 21), idle=20.0)
+    assert at(opened, NOW + 101) == [
+        "cam01: resolved: cpu above 90",
+        "cam02: resolved: cpu above 90",
+    ]
+    assert at(opened, NOW + 102) == []
+    assert opened.row("SELECT count(*) AS n FROM alert WHERE until IS NOT NULL") == {"n": 2}
+
+
+def test_a_node_that_is_down_stays_down_across_loggers(opened: Store) -> None:
+    record(opened, range(10))
+    recorder = Recorder(opened)
+    recorder.write([Reached("cam02", False, "no route\x1b[2J", NOW + 50)])
+    record(opened, range(10, 80))
+    opened.write("DELETE FROM sample WHERE node_id = 2 AND seq >= 10")
+    down = "cam02: cannot be reached: no route\N{REPLACEMENT CHARACTER}[2J"
+    assert at(opened, NOW + 299) == []
+    assert at(opened, NOW + 360) == [down]
+    Recorder(opened).write([Reached("cam02", False, "no route", NOW + 370)])  # another logger
+    assert at(opened, NOW + 371) == []
+    recorder.write([Reached("cam02", True, "", NOW + 380)])
+    assert at(opened, NOW + 381) == [f"cam02: resolved: {down.partition(': ')[2]}"]
+
+
+def test_unhealthy_and_quiet_models(opened: Store) -> None:
+    container = {"model": "face", "release": "1", "digest": "d", "state": "running"}
+    record(opened, range(40), containers={"abc": {**container, "health": "unhealthy"}})
+    told = at(opened, NOW + 195)
+    assert told == [
+        "cam01: face runs, and predicts nothing",
+        "cam01: face is unhealthy, or restarts again and again",
+    ]
+    event = {"event": "prediction", "model": "face", "time": NOW + 200,
+             "results": [{"class": "a", "probability": 0.5}]}  # fmt: skip
+    record(opened, range(40, 41), containers={"abc": {**container, "health": "healthy"}},
+           events=[event])  # fmt: skip
+    assert all("resolved" in line for line in at(opened, NOW + 201))
+
+
+class Chat(BaseHTTPRequestHandler):
+    said: list[Any] = []  # noqa: RUF012
+
+    def do_POST(self) -> None:
+        self.said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_each_way_is_told_and_a_failure_is_named(tmp_path: Path) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Chat)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    script = f"cat > {tmp_path / 'told'}"
+    settings = AlertSettings(
+        webhook=f"http://127.0.0.1:{server.server_port}/x",
+        command=["sh", "-c", script],
+        email={"to": "a@example.net", "sender": "b@example.net", "server": "127.0.0.1", "port": 1},
+    )
+    problems = notices.tell(settings, "cam01: $(touch x)")
+    server.shutdown()
+    assert Chat.said == [{"text": "cam01: $(touch x)"}]
+    assert (tmp_path / "told").read_text() == "cam01: $(touch x)"
+    assert [problem.split(":")[0] for problem in problems] == ["email"]
+    assert notices.ping(f"http://127.0.0.1:{server.server_port}/nowhere").startswith("ping: ")
