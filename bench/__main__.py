@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import cli_start, enroll, main_job, register_20
+from bench import agent, cli_start, enroll, main_job, register_20, telemetry
 from bench.measure import Result
 
 BENCHES = {
@@ -19,6 +19,10 @@ BENCHES = {
     "code_change_bytes": main_job.code_change_bytes,
     "register_20": register_20.bench,
     "enroll_to_serving": enroll.bench,
+    "agent_cpu_vs_node_exporter": agent.cpu,
+    "agent_pss": agent.pss,
+    "bytes_per_sample": telemetry.bytes_per_sample,
+    "month_query": telemetry.month_query,
 }
 
 

@@ -1,0 +1,125 @@
+"""What the agent costs a node, against node_exporter (Debian's package) scraped as often."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.measure import Result, run
+from evc.doors import fleet as fleets
+
+PACKAGE = "prometheus-node-exporter"
+PEER = "node_exporter, a scrape"
+INTERVAL = 5.0
+# CPU is the difference of two runs: what starting costs is in both.
+SHORT_SECONDS, LONG_SECONDS = 17.5, 137.5
+SAMPLES = (LONG_SECONDS - SHORT_SECONDS) / INTERVAL
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds of whole processes, and their PSS in bytes just before their end."""
+
+    cpu: float
+    pss: int
+
+
+def cpu() -> Result:
+    ours, peer = _measured()
+    return Result("agent_cpu_vs_node_exporter", ours.cpu, "s", PEER, peer.cpu, 0.25)
+
+
+def pss() -> Result:
+    ours, peer = _measured()
+    return Result("agent_pss", ours.pss, "B", "node_exporter", peer.pss, 1.0)
+
+
+@functools.cache
+def _measured() -> tuple[Cost, Cost]:
+    """CPU a sample, PSS; of the agent (sampler and follower) and of node_exporter."""
+    with tempfile.TemporaryDirectory(prefix="evc-bench-") as folder:
+        exporter = _exporter(Path(folder))
+        runs = [_together(Path(folder), exporter, span) for span in (SHORT_SECONDS, LONG_SECONDS)]
+    (ours, peer), (ours_long, peer_long) = runs
+    return _difference(ours, ours_long), _difference(peer, peer_long)
+
+
+def _difference(short: Cost, long: Cost) -> Cost:
+    return Cost((long.cpu - short.cpu) / SAMPLES, long.pss)
+
+
+def _exporter(folder: Path) -> str:
+    """node_exporter's program: the one there is, else out of Debian's package, not installed."""
+    if found := shutil.which(PACKAGE):
+        return found
+    run(["apt-get", "download", PACKAGE], cwd=folder)
+    (package,) = folder.glob(f"{PACKAGE}_*.deb")
+    run(["dpkg", "-x", str(package), str(folder / "peer")])
+    return str(folder / "peer" / "usr" / "bin" / PACKAGE)
+
+
+def _together(folder: Path, exporter: str, span: float) -> tuple[Cost, Cost]:
+    """Both at the same time for `span` seconds: ours by itself, the peer by scrapes."""
+    port = _free_port()
+    ours = _agent(Path(tempfile.mkdtemp(dir=folder)))
+    peer = [_start([exporter, f"--web.listen-address=127.0.0.1:{port}"])]
+    end = time.monotonic() + span
+    while time.monotonic() < end - INTERVAL:
+        time.sleep(INTERVAL)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            answer.read()
+    time.sleep(max(0.0, end - time.monotonic()))
+    return _ended(ours), _ended(peer)
+
+
+def _agent(home: Path) -> list[subprocess.Popen[bytes]]:
+    agent = home / "evc_agent.py"
+    shutil.copy(fleets.share() / "playbooks" / "files" / "evc_agent.py", agent)
+    environment = {**os.environ, "EVC_NODE_HOME": str(home)}
+    begin = functools.partial(_start, environment=environment)
+    python = [sys.executable, str(agent)]
+    sampler = begin([*python, "sample", "--interval", str(INTERVAL), "--no-containers"])
+    return [sampler, begin([*python, "follow"])]
+
+
+def _start(
+    command: list[str], environment: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    null = subprocess.DEVNULL
+    return subprocess.Popen(command, stdout=null, stderr=null, env=environment)
+
+
+def _ended(processes: list[subprocess.Popen[bytes]]) -> Cost:
+    pss = sum(_pss(process.pid) for process in processes)
+    used = 0.0
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+        used += usage.ru_utime + usage.ru_stime
+    return Cost(used, pss)
+
+
+def _pss(process: int) -> int:
+    """Bytes of memory, what is shared counted in part (proc_pid_smaps(5))."""
+    text = Path(f"/proc/{process}/smaps_rollup").read_text()
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    assert found
+    return int(found[1]) * 1024
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
