@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 from evc.pure.errors import EvcError
 
 SYSTEMD = Path("/run/systemd/system")
+UNITS = Path("/etc/systemd/system")
 DOCKERD_LOG = Path("/var/log/evc-dockerd.log")
 DOCKERD_SECONDS = 60
 DOCKER_SOCKET = Path("/var/run/docker.sock")
@@ -86,3 +88,37 @@ def _run(command: list[str], environment: dict[str, str], sudo: bool = True) -> 
 
 def _sudo() -> list[str]:
     return [] if os.geteuid() == 0 else ["sudo", "-n"]
+
+
+def write_unit(name: str, text: str) -> None:
+    """Write a systemd unit; raises EvcError when that is not allowed."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        _must(["install", "-m", "644", file.name, str(UNITS / name)])
+
+
+def remove_unit(name: str) -> None:
+    """Remove a systemd unit; raises EvcError when that is not allowed."""
+    _must(["rm", "-f", str(UNITS / name)])
+
+
+def has_unit(name: str) -> bool:
+    return (UNITS / name).exists()
+
+
+def systemctl(*words: str) -> None:
+    """Raises EvcError with what systemctl said."""
+    _must(["systemctl", *words])
+
+
+def unit_state(name: str) -> str:
+    """`active`, `inactive`, `failed` and so on."""
+    ask = ["systemctl", "is-active", name]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _must(command: list[str]) -> None:
+    if problem := _run(command, dict(os.environ)):
+        raise EvcError(f"{' '.join(command[:3])}: {problem}", "run it as root, or allow sudo")
