@@ -15,7 +15,6 @@ from evc.doors import notices, store
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure.alerts import AlertSettings
-from evc.pure.errors import EvcError
 from evc.runbooks import rollups
 from evc.runbooks.logger import alerts
 from evc.runbooks.logger.stream import Say
@@ -23,6 +22,9 @@ from evc.runbooks.logger.stream import Say
 ROLL_MINUTES, PRUNE_HOURS, CATALOGUE_HOURS = 5, 6, 1
 ALERT_SECONDS, PING_SECONDS = 30, 60
 POLL_SECONDS, FAREWELL_SECONDS, COMMAND_SECONDS = 1.0, 1.0, 300.0
+
+
+Work = Callable[[Store, rollups.Stopped], object]
 
 
 class Jobs:
@@ -46,51 +48,47 @@ class Jobs:
         with store.opened(self._fleet.database, migrations) as opened:
             opened.need_not_wait()
             planned = schedule.Scheduler()
-            for job in (
-                planned.every(ROLL_MINUTES).minutes.do(self._do, "rollups", rollups.roll, opened),
-                planned.every(PRUNE_HOURS).hours.do(self._do, "retention", prune, opened),
+            for name, work, every in (
+                ("rollups", rollups.roll, planned.every(ROLL_MINUTES).minutes),
+                ("retention", prune, planned.every(PRUNE_HOURS).hours),
+                ("alerts", self._alerts, planned.every(ALERT_SECONDS).seconds),
+                ("catalogue", self._catalogue, planned.every(CATALOGUE_HOURS).hours),
+                ("ping", self._ping, planned.every(PING_SECONDS).seconds),
             ):
-                job.run()  # what a logger before this one left
-            planned.every(ALERT_SECONDS).seconds.do(self._alerts, opened)
-            if self._settings.ping:
-                planned.every(PING_SECONDS).seconds.do(self._ping, self._settings.ping)
-            planned.every(CATALOGUE_HOURS).hours.do(self._catalogue)
+                every.do(self._do, name, work, opened)
+            self._do("rollups", rollups.roll, opened)  # what a logger before this one left
             while not self._stop.wait(POLL_SECONDS):
                 planned.run_pending()
 
-    def _do(self, name: str, work: Callable[[Store, rollups.Stopped], int], opened: Store) -> None:
-        """Do one job; its failure is said, and that is all: it comes again."""
+    def _do(self, name: str, work: Work, opened: Store) -> None:
+        """Do one job; whatever is wrong with it is said, and that is all: it comes again."""
         try:
             work(opened, self._stop.is_set)
-        except EvcError as error:
-            self._say(name, level="error", reason=error.message)
+        except Exception as error:
+            self._say(name, level="error", reason=str(error))
 
-    def _alerts(self, opened: Store) -> None:
-        try:
-            text, problems = alerts.watch(opened, self._settings, time.time())
-        except EvcError as error:
-            text, problems = "", [error.message]
+    def _alerts(self, opened: Store, _stopped: rollups.Stopped) -> None:
+        text, problems = alerts.watch(opened, self._settings, time.time())
         for line in text.splitlines():
             self._say("alert", level="warning", text=line)
         for problem in problems:
             self._say("alert not told", level="error", reason=problem)
 
-    def _ping(self, url: str) -> None:
-        if problem := notices.ping(url):
+    def _ping(self, _opened: Store, _stopped: rollups.Stopped) -> None:
+        if self._settings.ping and (problem := notices.ping(self._settings.ping)):
             self._say("ping failed", level="warning", reason=problem)
 
-    def _catalogue(self) -> None:
+    def _catalogue(self, _opened: Store, _stopped: rollups.Stopped) -> None:
         """The registry's repositories and tags, by a process of its own: it needs much memory."""
         words = ["-m", "evc", "-C", str(self._fleet.root), "registry", "list", "-o", "json"]
         null = subprocess.DEVNULL
         process = subprocess.Popen([sys.executable, *words], stdin=null, stdout=null, stderr=null)
         deadline = time.monotonic() + COMMAND_SECONDS
-        while process.poll() is None and not self._stop.wait(POLL_SECONDS):
-            if time.monotonic() > deadline:
+        while process.poll() is None and time.monotonic() < deadline:
+            if self._stop.wait(POLL_SECONDS):
                 break
-        if process.poll() is None:
-            process.kill()
-        if process.wait():
+        process.kill()
+        if process.wait() > 0:
             self._say("catalogue", level="warning", reason="`evc registry list` failed")
 
 

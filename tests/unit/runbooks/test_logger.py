@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -156,6 +157,26 @@ def test_killed_at_random_nothing_is_missing_and_nothing_double(controller: Cont
         until(lambda: opened.rows("SELECT position FROM logged_node") == [{"position": newest}])
         assert missing_and_double(opened, NODE, wrote) == ([], [])
         assert opened.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+
+
+def test_a_full_disk_is_said_and_costs_nothing(controller: Controller) -> None:
+    """What a process may write is limited for a while; what it cannot store waits on the node."""
+    controller.sampler()
+    logger = controller.logger()
+    until(lambda: controller.stored() > 20)
+    limit = resource.prlimit(logger.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(logger.pid, resource.RLIMIT_FSIZE, (4096, limit[1]))
+    assert logger.stderr
+    lines = iter(logger.stderr.readline, "")
+    said = next(line for line in lines if "cannot store" in line)
+    assert "level=error" in said and "the database cannot be written" in said
+    before = ring_lines(controller.ring)
+    resource.prlimit(logger.pid, resource.RLIMIT_FSIZE, limit)
+    until(lambda: max_seq(controller) >= max(seq for _, seq in before))
+    with controller.opened() as opened:
+        assert missing_and_double(opened, NODE, before) == ([], [])
+        assert opened.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert logger.poll() is None
 
 
 def test_once_without_an_agent_is_no_success(controller: Controller) -> None:
