@@ -1,0 +1,102 @@
+"""A node whose agent lies: the logger keeps what is good, counts the rest, and lives.
+
+The node is this machine, so that the agent can be a program of the test's own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evc.doors import fleet as fleets
+from evc.doors import store
+from evc.doors.fleet import Fleet
+from evc.runbooks import nodes as inventory
+from evc.runbooks import plays
+from evc.runbooks.init import init
+
+BEGIN = """
+import json, sys, time
+def say(**words): print(json.dumps(words), flush=True)
+def sample(seq, at=None, up=None, **figures):
+    say(at=str(seq) if at is None else at, seq=seq, boot="b", up=1000.0 + seq if up is None else up,
+        time=time.time(), sample={"cpu": {"idle": 50.0}, **figures})
+say(at="", follow={"boot": "b", "up": 2000.0, "time": time.time(), "program": "x", "newest": 9})
+"""
+END = "\nsample(900)\ntime.sleep(60)\n"
+GOOD = [900]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return init(tmp_path / "fleet")
+
+
+@pytest.fixture
+def log(fleet: Fleet) -> Iterator[Any]:
+    """Runs the logger once against an agent of this text; the rows stored, and what was dropped."""
+
+    def run(agent: str) -> tuple[list[int], dict[str, int]]:
+        with store.opened(fleet.database, fleets.share() / "db") as opened:
+            opened.write(
+                "INSERT INTO node (name, address, port, is_local, added_at, registered_at)"
+                " VALUES ('here', '', 0, 1, 0, 0)"
+            )
+            home = Path(plays.home(fleet, inventory.everyone(opened)[0]))
+            home.mkdir()
+            (home / "evc_agent.py").write_text(BEGIN + agent + END)
+            command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "logger"]
+            logger = subprocess.Popen([*command, "--duration", "50"], stderr=subprocess.DEVNULL)
+            try:
+                until_stored(opened, 900)
+            finally:
+                logger.terminate()
+                assert logger.wait(timeout=10) == 0
+            found = [row["seq"] for row in opened.rows("SELECT seq FROM sample ORDER BY seq")]
+            dropped = opened.rows("SELECT what, count FROM dropped")
+            assert opened.rows("SELECT name FROM logged_node") == [{"name": "here"}]
+        return found, {row["what"]: row["count"] for row in dropped}
+
+    yield run
+
+
+def until_stored(opened: store.Store, seq: int) -> None:
+    deadline = time.monotonic() + 40
+    while not opened.rows("SELECT 1 FROM sample WHERE seq = ?", (seq,)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("agent", "stored", "dropped"),
+    [
+        ("sample(1); sample(2); sample(1); sample(2)", [1, 2], {"replayed or reordered": 2}),
+        ("sample(5); sample(3)", [5], {"replayed or reordered": 1}),
+        ("sample(5); sample(6, at='2')", [5], {"replayed or reordered": 1}),
+        ("sample(5, at='4')", [], {"replayed or reordered": 1}),
+        ("sample(5, at='5,1-4'); sample(2, at='5,3-4,1-1'); sample(2, at='5,3-4,1-1')", [2, 5],
+         {"replayed or reordered": 1}),
+        ("sample(1, up=1e6); sample(2)", [2], {"from the future": 1}),
+        ("sample(1, up=4e12); sample(2)", [2], {"unreadable": 1}),
+        ("print('x' * 50_000_000, flush=True); sample(1)", [1], {"unreadable": 1}),
+        ("print('{' * 1000 + chr(10) + chr(0), flush=True)", [], {"unreadable": 2}),
+        ("sys.stdout.buffer.write(b'\\xff\\xfe' * 500 + b'\\n'); sys.stdout.flush()", [],
+         {"unreadable": 1}),
+        ("sample(1, memory={'used': 1e308, 'total': 2**63}, node='other')", [1],
+         {"out of range": 2}),
+    ],
+    ids=["replayed", "reordered", "position back", "not reached", "hole twice", "future",
+         "far future", "50 MB", "brackets", "bytes", "figures"],
+)  # fmt: skip
+def test_what_is_wrong_is_dropped_and_counted(
+    log: Any, agent: str, stored: list[int], dropped: dict[str, int]
+) -> None:
+    found, counted = log(agent)
+    assert found == [*stored, *GOOD]
+    assert counted == dropped
