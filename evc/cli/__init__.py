@@ -31,7 +31,7 @@ COMMANDS = {
     "predict": "Send an image to a served model.",
     "history": "Who changed what, and when.",
     "completion": "Completion of commands for your shell.",
-    "service": "The logger as a service of this machine.",
+    "service": "The logger, sync and renewal as services of this machine.",
     "db": "The database: check, import, prune.",
     "backup": "Everything that this controller is, as one encrypted file.",
     "restore": "Make a fleet folder of a backup.",

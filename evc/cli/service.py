@@ -10,7 +10,7 @@ from evc.runbooks import services
 
 @click.group()
 def command() -> None:
-    """The logger and the certificate's renewal as services of this machine (systemd).
+    """The logger, the sync and the certificate's renewal as services of this machine (systemd).
 
     \b
     Example:

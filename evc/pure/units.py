@@ -21,37 +21,43 @@ TimeoutStopSec=10
 [Install]
 WantedBy=multi-user.target
 """
-RENEWAL = """[Unit]
-Description=EVC: the registry of {root} is up, its certificate renewed
+JOB = """[Unit]
+Description=EVC: {what} of {root}
 
 [Service]
 Type=oneshot
 User={user}
 ExecStart={command}
 """
-DAILY = """[Unit]
-Description=EVC: renewal of {root}, daily
+TIMER = """[Unit]
+Description=EVC: {what} of {root}
 
 [Timer]
-OnCalendar=daily
-RandomizedDelaySec=1h
+{when}
+RandomizedDelaySec=5min
 Persistent=true
 
 [Install]
 WantedBy=timers.target
 """
+# Job → the words of its command, and when it runs. A certificate in its last days is renewed by
+# bringing the registry up.
+JOBS = {
+    "sync": (["sync"], "OnCalendar=*:0/15"),
+    "renewal": (["registry", "up"], "OnCalendar=daily"),
+}
 
 
 def units(fleet_id: str, root: str, user: str, evc: Sequence[str]) -> Mapping[str, str]:
     """Unit → its text, for a fleet folder; `evc` is the argv that runs EVC on it."""
-    plain = root.replace("%", "%%")
-    logger = argv([*evc, "logger"])
-    renewal = argv([*evc, "registry", "up"])
-    return {
-        f"evc-{fleet_id}-logger.service": LOGGER.format(root=plain, user=user, command=logger),
-        f"evc-{fleet_id}-renewal.service": RENEWAL.format(root=plain, user=user, command=renewal),
-        f"evc-{fleet_id}-renewal.timer": DAILY.format(root=plain),
-    }
+    shared = {"root": root.replace("%", "%%"), "user": user}
+    name = f"evc-{fleet_id}"
+    found = {f"{name}-logger.service": LOGGER.format(command=argv([*evc, "logger"]), **shared)}
+    for what, (words, when) in JOBS.items():
+        line = argv([*evc, *words])
+        found[f"{name}-{what}.service"] = JOB.format(what=what, command=line, **shared)
+        found[f"{name}-{what}.timer"] = TIMER.format(what=what, when=when, **shared)
+    return found
 
 
 def argv(words: Sequence[str]) -> str:

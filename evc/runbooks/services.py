@@ -1,4 +1,4 @@
-"""EVC as services of this machine: the logger, and the daily renewal."""
+"""EVC as services of this machine: the logger, the sync and the daily renewal."""
 
 from __future__ import annotations
 
