@@ -167,8 +167,8 @@ async def _pause(seconds: float, stop: asyncio.Event) -> None:
             await stop.wait()
 
 
-def _place(node: Node) -> tuple[str, int, str, bool]:
-    return node.address, node.port, node.jump, node.local
+def _place(node: Node) -> tuple[str, int, str, str, bool]:
+    return node.address, node.port, node.jump, node.tunnel, node.local
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
