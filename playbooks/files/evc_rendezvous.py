@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import pwd
 import random
 import re
 import signal
@@ -140,18 +141,21 @@ ORDERS = {"open": open_enrolment, "show": show, "accept": accept, "close": close
 
 
 def end_sessions():
-    """End every session of this account but our own.
+    """End every session of this account but our own; of no other account, and in no container.
 
     Which of them holds a port cannot be told from outside, and a hostile one would not say. Those
     of the other nodes come back by themselves.
     """
+    if Path(pwd.getpwuid(os.getuid()).pw_dir) != HOME:
+        return
     own = ancestors()
     for pid in (int(entry.name) for entry in Path("/proc").glob("[0-9]*")):
         with contextlib.suppress(OSError, ValueError, IndexError):
             status = Path("/proc/%d/status" % pid).read_text()
             uids = re.search(r"^Uid:\s+(\d+)\s+(\d+)", status, re.MULTILINE).groups()
             is_session = status.startswith("Name:\tsshd") and set(uids) == {str(os.getuid())}
-            if is_session and pid not in own:
+            is_here = re.search(r"^NSpid:\s+\d+$", status, re.MULTILINE)
+            if is_session and is_here and pid not in own:
                 os.kill(pid, signal.SIGKILL)
 
 

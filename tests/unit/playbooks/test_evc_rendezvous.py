@@ -75,6 +75,16 @@ def test_from_a_script_to_a_tunnel_to_nothing(home: Path) -> None:
     assert keys(home) == [THEIRS.strip()] and manage(home, "show") == {}
 
 
+def test_the_sessions_of_other_accounts_go_on(home: Path, tmp_path: Path) -> None:
+    """This account's home is not the rendezvous': an sshd of its own is not EVC's to end."""
+    shutil.copy(shutil.which("sleep") or "", tmp_path / "sshd")
+    opened(home)
+    with subprocess.Popen([tmp_path / "sshd", "60"]) as other:
+        manage(home, "close", name="cam01")
+        assert other.poll() is None
+        other.terminate()
+
+
 def test_a_token_works_once_for_one_key(home: Path) -> None:
     opened(home)
     assert "this token is wrong" in enroll(home, token="another")
