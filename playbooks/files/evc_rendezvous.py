@@ -70,8 +70,7 @@ def locked():
 
 def open_enrolment(name, key, token, seconds, taken):
     """A port for a new node, and until when it may come; `token` is the SHA-256 of its token."""
-    record = read(name) or {}
-    port = record.get("port") or free_port(set(taken))
+    port = (read(name) or {}).get("port") or free_port(set(taken))
     record = {"port": port, "token": token, "expires": time.time() + seconds}
     write(name, record)
     set_line("enroll", name, ENROLL % (Path(__file__).resolve(), name, checked(TUNNEL_KEY, key),
@@ -146,16 +145,14 @@ def end_sessions():
     Which of them holds a port cannot be told from outside, and a hostile one would not say. Those
     of the other nodes come back by themselves.
     """
-    if Path(pwd.getpwuid(os.getuid()).pw_dir) != HOME:
+    if Path(pwd.getpwuid(os.getuid()).pw_dir).resolve() != HOME:
         return
-    own = ancestors()
+    own, owner = ancestors(), r"^Uid:\s+{0}\s+{0}\s".format(os.getuid())
     for pid in (int(entry.name) for entry in Path("/proc").glob("[0-9]*")):
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        with contextlib.suppress(OSError):
             status = Path("/proc/%d/status" % pid).read_text()
-            uids = re.search(r"^Uid:\s+(\d+)\s+(\d+)", status, re.MULTILINE).groups()
-            is_session = status.startswith("Name:\tsshd") and set(uids) == {str(os.getuid())}
-            is_here = re.search(r"^NSpid:\s+\d+$", status, re.MULTILINE)
-            if is_session and is_here and pid not in own:
+            ours = all(re.search(one, status, re.MULTILINE) for one in (owner, r"^NSpid:\s+\d+$"))
+            if ours and status.startswith("Name:\tsshd") and pid not in own:
                 os.kill(pid, signal.SIGKILL)
 
 
@@ -163,8 +160,7 @@ def ancestors():
     found, pid = set(), os.getpid()
     while pid > 1:
         found.add(pid)
-        status = Path("/proc/%d/status" % pid).read_text()
-        pid = int(re.search(r"^PPid:\s+(\d+)", status, re.MULTILINE).group(1))
+        pid = int(Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()[1])
     return found
 
 
