@@ -11,6 +11,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 
 import cv2
 import numpy as np
@@ -61,6 +62,12 @@ def keep(folder: Path, frame: np.ndarray, now: float) -> None:
             old.unlink()
 
 
+class Server(ThreadingHTTPServer):
+    def server_bind(self) -> None:
+        """Without asking a name server what this host is called, which may take a minute."""
+        TCPServer.server_bind(self)
+
+
 def handler(look: Look) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -80,9 +87,7 @@ def handler(look: Look) -> type[BaseHTTPRequestHandler]:
 def main() -> None:
     look = Look(Newest(address()))
     threading.Thread(target=look.go_on, daemon=True).start()
-    ThreadingHTTPServer(
-        ("0.0.0.0", int(os.environ.get("PORT", "8010"))), handler(look)
-    ).serve_forever()
+    Server(("0.0.0.0", int(os.environ.get("PORT", "8010"))), handler(look)).serve_forever()
 
 
 if __name__ == "__main__":

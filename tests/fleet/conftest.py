@@ -94,6 +94,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         made.evc("registry", "down", "--purge", "--yes")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def whole_lab(request: pytest.FixtureRequest) -> None:
+    """Each file of tests finds all of the lab's nodes in the inventory, whatever one did before."""
+    items = [one for one in request.session.items if one.path == request.path]
+    if any("home" in getattr(one, "fixturenames", ()) for one in items):
+        request.getfixturevalue("home").evc("lab", "up", "--nodes", "3", "--builders", "1")
+
+
 @pytest.fixture(scope="session")
 def tiny(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """A small project whose version and behaviour the test chooses."""

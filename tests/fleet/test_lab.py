@@ -191,10 +191,11 @@ def test_down_removes_the_lab_and_nothing_else(
     assert "nothing to do" in evc(fleet, "lab", "down").stderr
 
 
-def test_up_that_was_interrupted_is_finished_by_the_next(fleet: Fleet) -> None:
+def test_up_that_was_interrupted_is_finished_by_the_next(fleet: Fleet, client: Client) -> None:
     command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "lab", "up", "--nodes", "3"]
     begun = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    eventually(lambda: len(nodes(fleet)) > 0, 30)
+    mark = {"label": f"evc.lab={fleet.id}"}
+    eventually(lambda: bool(client.containers.list(all=True, filters=mark)), 30)
     begun.send_signal(2)
     assert begun.wait(20) == 130
     evc(fleet, "lab", "up", "--nodes", "3", "--no-engine")

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tarfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,14 @@ Make = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def owned(home: Home) -> Home:
+def owned(home: Home) -> Iterator[Home]:
     """The fleet with the original's `ServerConfig.yaml`, and `python` without a tag."""
+    before = home.fleet.config_file.read_text()
     home.fleet.config_file.write_text(SERVER.format(builder=_place(home, "builder01")[0]))
     home.evc("registry", "import", "python:latest", "--or-bootstrap")
     home.evc("node", "import", str(_hosts_ini(home)))
-    return home
+    yield home
+    home.fleet.config_file.write_text(before)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_an_originals_project_deploys_and_answers(owned: Home, make: Make) -> No
     (found,) = owned.models("edge01", "my-model")
     assert found["Config"]["WorkingDir"] == "/home/model"
     assert found["Config"]["User"] == "10001:10001" and found["HostConfig"]["ReadonlyRootfs"]
-    (release,) = owned.json("model", "list")
+    (release,) = [one for one in owned.json("model", "list") if one["model"] == "my-model"]
     assert release["version"] == "1.10"
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.fleet
 NODES = ("edge02", "edge03")
 SENTINEL = "sentinel-7f3a-of-a-secret"
 SAYS = """
-import http.server, json, os, pathlib
+import http.server, json, os, pathlib, socketserver
 
 SECRET = pathlib.Path(os.environ.get("TOKEN_FILE", "/nonexistent"))
 ZONES = pathlib.Path("/run/evc/files/zones.json")
@@ -43,7 +43,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-http.server.ThreadingHTTPServer(("", PORT), Handler).serve_forever()
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):
+        socketserver.TCPServer.server_bind(self)
+
+
+Server(("", PORT), Handler).serve_forever()
 """
 
 

@@ -86,7 +86,7 @@ def test_what_is_no_backup_leaves_nothing(fleet: Fleet, opened: Store, tmp_path:
         "no backup": b"x" * 100,
         "another passphrase": whole,
         "damaged": whole[:-30],
-        "damaged|unpacked": whole[:2000] + b"x" + whole[2001:],
+        "damaged|unpacked": whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:],
     }
     for said, data in bad.items():
         file.write_bytes(data)

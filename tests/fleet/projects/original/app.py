@@ -3,6 +3,7 @@
 import argparse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--server_name", default="127.0.0.1")
@@ -16,6 +17,12 @@ if needs == "writable":
     Path("flagged/log").write_text("started")
 
 
+class Server(ThreadingHTTPServer):
+    def server_bind(self):
+        """Without asking a name server what this host is called, which may take a minute."""
+        TCPServer.server_bind(self)
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -23,4 +30,4 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"a model of the original")
 
 
-ThreadingHTTPServer((arguments.server_name, arguments.server_port), Handler).serve_forever()
+Server((arguments.server_name, arguments.server_port), Handler).serve_forever()
