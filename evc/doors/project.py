@@ -17,8 +17,8 @@ MAX_FILES = 100_000
 MAX_BYTES = 50 * 1024**3
 MAX_TEXT_BYTES = 1_000_000
 LFS_POINTER = b"version https://git-lfs"
-# A fixed time of change: a layer's bytes must not depend on when it was packed. 2000-01-01.
-_MTIME = 946_684_800
+# Times of change lie between 2000 and 2020; see `_entry`.
+_FIRST_TIME, _TIMES = 946_684_800, 20 * 365 * 86_400
 
 
 def config_text(folder: Path) -> str:
@@ -97,15 +97,20 @@ def pack(folder: Path, part: Part, extra: Mapping[str, str], target: Path) -> No
     with tarfile.open(target, "w") as archive:
         for path, file in sorted(part.files.items()):
             with (folder / file.path).open("rb") as content:
-                archive.addfile(_entry(path, file.size, file.executable), content)
+                archive.addfile(_entry(path, file.size, file.executable, file.sha256), content)
         for path, text in sorted(extra.items()):
             data = text.encode()
-            archive.addfile(_entry(path, len(data), False), io.BytesIO(data))
+            entry = _entry(path, len(data), False, hashlib.sha256(data).hexdigest())
+            archive.addfile(entry, io.BytesIO(data))
     target.chmod(0o600)
 
 
-def _entry(path: str, size: int, executable: bool) -> tarfile.TarInfo:
+def _entry(path: str, size: int, executable: bool, sha256: str) -> tarfile.TarInfo:
+    """Its time is made of its content: the same for the same, and another for another.
+
+    BuildKit takes a file whose size and time did not change for unchanged.
+    """
     entry = tarfile.TarInfo(path)
-    entry.size, entry.mtime = size, _MTIME
+    entry.size, entry.mtime = size, _FIRST_TIME + int(sha256[:12], 16) % _TIMES
     entry.mode = 0o755 if executable else 0o644
     return entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -193,7 +194,13 @@ def test_down_removes_the_lab_and_nothing_else(
 
 def test_up_that_was_interrupted_is_finished_by_the_next(fleet: Fleet, client: Client) -> None:
     command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "lab", "up", "--nodes", "3"]
-    begun = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # Whoever started the tests in the background may have had this signal ignored.
+    begun = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     mark = {"label": f"evc.lab={fleet.id}"}
     eventually(lambda: bool(client.containers.list(all=True, filters=mark)), 30)
     begun.send_signal(2)

@@ -144,6 +144,18 @@ def test_code_edit_ships_one_layer(home: Home, tiny: Tiny) -> None:
     assert layers[0][:-1] == layers[1][:-1]
 
 
+def test_an_edit_of_the_same_length_is_shipped_too(home: Home, tiny: Tiny) -> None:
+    """BuildKit takes a file of the same size and time for the one it has."""
+    project = tiny("16")
+    program, text = project / "app.py", (project / "app.py").read_text()
+    for word in ("first", "other"):
+        program.write_text(f"{text}# {word}\n")
+        home.evc("run", str(project), "--on", "edge01")
+        (found,) = home.models("edge01", "tiny")
+        shipped = home.on("edge01", "docker", "exec", found["Id"], "tail", "-n1", "app.py")
+        assert shipped == f"# {word}"
+
+
 def test_dead_node_is_named_and_stops_nobody(home: Home, tiny: Tiny) -> None:
     project = tiny("4")
     home.container("edge02").kill()
