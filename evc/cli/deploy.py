@@ -7,8 +7,6 @@ from typing import Any
 import click
 
 from evc.cli import console, outcomes, progress
-from evc.doors import store
-from evc.doors.fleet import share
 from evc.pure.errors import BadInput
 from evc.runbooks import releases
 from evc.runbooks import run as runs
@@ -33,8 +31,8 @@ def command(
     """
     if selector is None:
         raise BadInput("nobody said on which nodes", "--on SELECTOR")
-    fleet = console.fleet(folder)
-    with store.opened(fleet.database, share() / "db") as opened, progress.shown() as shown:
+    fleet, opening = console.opened(folder)
+    with opening as opened, progress.shown() as shown:
         name, _, version = model.partition(":")
         built = releases.newest(opened, name, version or None)
         if only_plan:

@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from evc.cli import console, progress
-from evc.doors import fleet as fleets
-from evc.doors import store
 from evc.pure.errors import BadInput, Exit
 from evc.runbooks import doctor
 from evc.runbooks import nodes as inventory
@@ -30,7 +28,7 @@ def command(folder: str | None, fix: bool, selector: str | None, output: str) ->
       evc doctor --fix
     """
     try:
-        fleet = console.fleet(folder)
+        fleet, opening = console.opened(folder)
     except BadInput as error:
         if selector is not None:
             raise
@@ -38,7 +36,7 @@ def command(folder: str | None, fix: bool, selector: str | None, output: str) ->
         with progress.shown() as shown:
             found = [*_controller(fix, shown), finding]
     else:
-        with store.opened(fleet.database, fleets.share() / "db") as opened:
+        with opening as opened:
             chosen = inventory.chosen(opened, selector)
             with progress.shown() as shown:
                 found = _controller(fix, shown)

@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from evc.cli import console, outcomes
-from evc.doors import store
-from evc.doors.fleet import share
 from evc.pure.errors import BadInput, Exit
 from evc.pure.names import printable
 from evc.runbooks import logger
@@ -35,8 +33,8 @@ def command(
       evc logger
       evc logger --once --on lab
     """
-    fleet = console.fleet(folder)
-    with store.opened(fleet.database, share() / "db") as opened:
+    fleet, opening = console.opened(folder)
+    with opening as opened:
         chosen = [node for node in inventory.chosen(opened, selector) if node.registered]
         if not chosen and (once or selector is not None):
             raise BadInput("none of these nodes is registered", "evc node add NAME ADDRESS")

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from evc.cli import console, progress
-from evc.doors import git, store
-from evc.doors.fleet import share
+from evc.doors import git
 from evc.pure import images
 from evc.pure.errors import BadInput
 from evc.runbooks import build as builds
@@ -48,8 +47,8 @@ def build(
     Example:
       evc model build examples/face-detect --platform amd64
     """
-    fleet = console.fleet(folder)
-    with store.opened(fleet.database, share() / "db") as opened, progress.shown() as shown:
+    fleet, opening = console.opened(folder)
+    with opening as opened, progress.shown() as shown:
         wanted = set(platforms)
         if selector is not None:
             chosen = inventory.selected(opened, selector)
@@ -99,8 +98,8 @@ def show(folder: str | None, model: str, output: str) -> Any:
 
 
 def _show_releases(folder: str | None, model: str | None, output: str) -> int:
-    fleet = console.fleet(folder)
-    with store.opened(fleet.database, share() / "db") as opened:
+    _, opening = console.opened(folder)
+    with opening as opened:
         if model is not None:
             releases.newest(opened, model)  # says so when there is none
         found = [_release(row) for row in releases.everything(opened, model)]

@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from evc.cli import console
-from evc.doors import store
-from evc.doors.fleet import share
 from evc.pure.errors import BadInput, Exit
 from evc.runbooks import nodes as inventory
 from evc.runbooks import releases
@@ -33,8 +31,8 @@ def command(folder: str | None, model: str, image: Path, selector: str | None, o
     """
     if selector is None:
         raise BadInput("nobody said on which nodes", "--on SELECTOR")
-    fleet = console.fleet(folder)
-    with store.opened(fleet.database, share() / "db") as opened:
+    fleet, opening = console.opened(folder)
+    with opening as opened:
         built = releases.newest(opened, model)
         nodes = [node for node in inventory.selected(opened, selector) if node.edge]
         predictions = predict(fleet, opened, built, nodes, image)

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from evc.cli import console, outcomes, progress
-from evc.doors import git, store
-from evc.doors.fleet import share
+from evc.doors import git
 from evc.pure import selectors, sources
 from evc.pure.outcomes import Outcome
 from evc.runbooks.run import run, unchanged
@@ -37,13 +36,13 @@ def command(
       evc run https://git.example.net/shop/detector#v2 --on 'group=shop and gpu'
       evc run https://git.example.net/shop/detector#main --on shop --if-changed
     """
-    fleet = console.fleet(folder)
+    fleet, opening = console.opened(folder)
     source = sources.parse(project)
     if selector is not None:
         selectors.check(selector)  # whom it means is known when the project's machines are
     with (
         tempfile.TemporaryDirectory(prefix="evc-project-") as temporary,
-        store.opened(fleet.database, share() / "db") as opened,
+        opening as opened,
         progress.shown() as shown,
     ):
         if source.url:

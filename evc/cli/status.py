@@ -7,8 +7,6 @@ from typing import Any
 import click
 
 from evc.cli import console
-from evc.doors import store
-from evc.doors.fleet import share
 from evc.pure.names import printable
 from evc.runbooks import nodes as inventory
 from evc.runbooks.status import status
@@ -29,8 +27,8 @@ def command(folder: str | None, selector: str | None, output: str) -> Any:
     Example:
       evc status --on lab
     """
-    fleet = console.fleet(folder)
-    with store.opened(fleet.database, share() / "db") as opened:
+    fleet, opening = console.opened(folder)
+    with opening as opened:
         chosen = inventory.chosen(opened, selector)
         document = status(fleet, opened, chosen)
     if output == "json":

@@ -40,13 +40,8 @@ def wish(store: Store, built: Built, selector: str, nodes: list[Node]) -> None:
 
 def _deployment(store: Store, built: Built, selector: str, now: float) -> int:
     """The standing deployment of this release on this selector, or a new one."""
-    found = store.row(
-        "SELECT id FROM deployment WHERE model = ? AND release_id = ? AND selector = ?"
-        " AND superseded_at IS NULL",
-        (built.release.model, built.id, selector),
-    )
-    if found:
-        return int(found["id"])
+    if found := _standing(store, built, selector):
+        return found
     store.write(
         "UPDATE deployment SET superseded_at = ? WHERE model = ? AND selector = ?"
         " AND superseded_at IS NULL",
@@ -60,13 +55,16 @@ def _deployment(store: Store, built: Built, selector: str, now: float) -> int:
 
 def stands(store: Store, built: Built, selector: str) -> bool:
     """Whether `built` is the newest wish for exactly this selector."""
-    return bool(
-        store.row(
-            "SELECT 1 FROM deployment WHERE model = ? AND release_id = ? AND selector = ?"
-            " AND superseded_at IS NULL",
-            (built.release.model, built.id, selector),
-        )
+    return _standing(store, built, selector) is not None
+
+
+def _standing(store: Store, built: Built, selector: str) -> int | None:
+    row = store.row(
+        "SELECT id FROM deployment WHERE model = ? AND release_id = ? AND selector = ?"
+        " AND superseded_at IS NULL",
+        (built.release.model, built.id, selector),
     )
+    return int(row["id"]) if row else None
 
 
 def record(store: Store, built: Built, outcomes: Mapping[str, NodeOutcome]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
@@ -27,6 +27,7 @@ def wishes(
     found: dict[str, Wish] = {}
     problems: dict[str, Problem] = {}
     known = settings.everything(fleet, store)
+    others = _others(store, built, nodes)
     for node in nodes:
         platform = images.platform(node.architecture)
         if node.unusable:
@@ -36,7 +37,9 @@ def wishes(
             problems[node.name] = ("failed", (), reason)
         else:
             try:
-                found[node.name] = _wish(fleet, store, built, node, platform, known)
+                found[node.name] = _wish(
+                    fleet, store, built, node, platform, known, others[node.name]
+                )
             except BadInput as error:
                 problems[node.name] = ("failed", (), str(error))
     return found, problems
@@ -49,10 +52,11 @@ def _wish(
     node: Node,
     platform: str,
     known: Sequence[Setting],
+    others: Mapping[str, ProjectConfig],
 ) -> Wish:
     image, model, label = built.images[platform], built.release.model, built.release.label
     project = built.project.on(node.name)
-    if problem := room.problem(project, _others(store, model, node), _memory(node)):
+    if problem := room.problem(project, others, _memory(node)):
         raise BadInput(problem)
     held = effective(known, node.name, node.groups, model)
     camera = held[devices.CAMERA].value.reveal() if devices.CAMERA in held else ""
@@ -94,14 +98,17 @@ def _volumes(fleet: Fleet, built: Built, own: Resolved) -> tuple[Volume, ...]:
     return tuple(found)
 
 
-def _others(store: Store, model: str, node: Node) -> dict[str, ProjectConfig]:
-    """The other models that `node` should run, as they run there."""
-    wanted = assignments.wanted(store, [node])
-    return {
-        name: releases.by_id(store, release).project.on(node.name)
-        for name, release in wanted
-        if name != model
-    }
+def _others(
+    store: Store, built: Built, nodes: Sequence[Node]
+) -> dict[str, dict[str, ProjectConfig]]:
+    """Node → the other models that it should run, as they run there."""
+    found: dict[str, dict[str, ProjectConfig]] = {node.name: {} for node in nodes}
+    for (model, release), those in assignments.wanted(store, nodes).items():
+        if model != built.release.model:
+            project = releases.by_id(store, release).project
+            for node in those:
+                found[node.name][model] = project.on(node.name)
+    return found
 
 
 def _memory(node: Node) -> int:

@@ -42,15 +42,24 @@ def fill(order, image):
         engine.put_archive(container, _archive(volumes, _files(order["model"])))
     finally:
         engine.remove(container)
-    with contextlib.suppress(FileNotFoundError):
-        _waiting(order["model"]).unlink()
+    _forget(order["model"])
 
 
 def prune(model):
-    """Remove the volumes of settings that no container of `model` has any more."""
-    for one in engine.volumes("evc.model=" + model):
-        if one["Labels"].get("evc.volume") == "settings":
-            engine.remove_volume(one["Name"])
+    """Remove settings that no container of `model` has any more, and files that still wait.
+
+    Housekeeping: what the engine refuses now goes after the next swap.
+    """
+    _forget(model)
+    with contextlib.suppress(engine.EngineError):
+        for one in engine.volumes("evc.model=" + model):
+            if one["Labels"].get("evc.volume") == "settings":
+                engine.remove_volume(one["Name"])
+
+
+def _forget(model):
+    with contextlib.suppress(FileNotFoundError):
+        _waiting(model).unlink()
 
 
 def _waiting(model):

@@ -171,8 +171,8 @@ def _revert(journal, order, reason, logs):
     for found in ours(order["model"]):
         if found["Id"] not in order["old"]:
             engine.remove(found["Id"])
-    settings.prune(order["model"])
     serving = [old for old in order["old"] if _serve_again(old)]
+    settings.prune(order["model"])
     journal.step("reverted", reason=reason, logs=logs[-8000:], serving=bool(serving))
 
 

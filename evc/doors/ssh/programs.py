@@ -1,0 +1,136 @@
+"""Programs on nodes, and their output as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+
+import asyncssh
+
+from evc.doors.ssh.connections import SshError, Target, connected, connection, led_by, reason
+
+MAX_LINE = 1_000_000
+
+
+async def lines(
+    target: Target, argv: Sequence[str], stdin: str = "", all_output: bool = False
+) -> AsyncIterator[str]:
+    """Run a program on `target` and yield its output line by line; raises SshError on failure.
+
+    `all_output`: what it writes to stderr is yielded too, not kept for the error.
+    """
+    if not target.address:
+        async for line in _local_lines(argv, stdin, all_output):
+            yield line
+        return
+    stderr = asyncssh.STDOUT if all_output else asyncssh.PIPE
+    try:
+        async with (
+            connection(target) as link,
+            link.create_process(shlex.join(argv), errors="replace", stderr=stderr) as process,
+        ):
+            with contextlib.suppress(BrokenPipeError):  # a program may end before it reads
+                process.stdin.write(stdin)
+                process.stdin.write_eof()
+            async for line in process.stdout:
+                if line:  # asyncssh has one more at the end
+                    yield line.rstrip("\n")[:MAX_LINE]
+            error = await process.stderr.read(2000)
+            await process.wait_closed()  # the status comes after the last output
+            _raise_for(process.exit_status, error, argv)
+    except (OSError, asyncssh.Error) as error:
+        raise SshError(reason(error, target.address, target.port)) from None
+
+
+async def follow(
+    target: Target, argv: Sequence[str], handshakes: asyncio.Semaphore, silence: float
+) -> AsyncGenerator[list[bytes], None]:
+    """Run a program on `target` for ever and yield its lines as they come, several at a time.
+
+    A line longer than MAX_LINE comes cut off. Raises SshError when the program ends, and when
+    nothing came for `silence` seconds.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            async with handshakes:
+                process = await _started(stack, target, argv)
+            assert process.stdout and process.stderr
+            async for lines in _split(process.stdout.read, silence):
+                yield lines
+            error = await process.stderr.read(2000)
+            _raise_for(await _status(process), error.decode("utf-8", "replace"), argv)
+            raise SshError(f"{' '.join(argv[:3])} ended")
+        except TimeoutError:
+            raise SshError(f"nothing came for {silence:.0f} s") from None
+        except (OSError, asyncssh.Error) as error:
+            raise SshError(reason(error, target.address, target.port)) from None
+
+
+async def _started(
+    stack: contextlib.AsyncExitStack, target: Target, argv: Sequence[str]
+) -> asyncssh.SSHClientProcess[bytes] | asyncio.subprocess.Process:
+    """The program running; when the stack ends, so does the connection, and nobody waits for it."""
+    if not target.address:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*argv, stdout=pipe, stderr=pipe)
+        stack.callback(_kill, process)
+        return process
+    tunnel = await stack.enter_async_context(led_by(target.jump))
+    link = await connected(target, tunnel)
+    stack.callback(link.abort)
+    return await link.create_process(shlex.join(argv), encoding=None)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+
+
+async def _status(
+    process: asyncssh.SSHClientProcess[bytes] | asyncio.subprocess.Process,
+) -> int | None:
+    if isinstance(process, asyncio.subprocess.Process):
+        return await process.wait()
+    await process.wait_closed()
+    return process.exit_status
+
+
+async def _split(
+    read: Callable[[int], Awaitable[bytes]], silence: float
+) -> AsyncIterator[list[bytes]]:
+    """Lines as `read` gives them, until its end; raises TimeoutError when it gives none."""
+    rest = b""
+    while True:
+        async with asyncio.timeout(silence):
+            data = await read(65536)
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        rest = rest[: MAX_LINE + 1]  # so that it is seen to be too long, and not more of it is kept
+        if lines:
+            yield lines
+
+
+async def _local_lines(argv: Sequence[str], stdin: str, all_output: bool) -> AsyncIterator[str]:
+    pipe, both = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=pipe, stdout=pipe, stderr=both if all_output else pipe, limit=MAX_LINE
+    )
+    assert process.stdin and process.stdout
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(stdin.encode())
+        process.stdin.close()
+    async for line in process.stdout:
+        yield line.decode("utf-8", "replace").rstrip("\n")
+    error = (await process.stderr.read(2000)).decode("utf-8", "replace") if process.stderr else ""
+    _raise_for(await process.wait(), error, argv)
+
+
+def _raise_for(status: int | None, error: str, argv: Sequence[str]) -> None:
+    if status is None:
+        raise SshError(f"the connection broke before {' '.join(argv[:3])} ended")
+    if status:
+        said = f"{' '.join(argv[:3])} ended with status {status}: {error.strip()[-500:]}"
+        raise SshError(said.removesuffix(": "))
