@@ -110,6 +110,19 @@ def test_a_second_up_changes_nothing_and_is_fast(fleet: Fleet) -> None:
     assert time.monotonic() - begun < 3
 
 
+def test_two_fleets_that_choose_a_port_at_once(tmp_path: Path) -> None:
+    fleets_ = [init(tmp_path / name) for name in "ab"]
+    words = (sys.executable, "-m", "evc", "-C")
+    ups = [subprocess.Popen([*words, str(each.root), "registry", "up"]) for each in fleets_]
+    try:
+        assert [up.wait(120) for up in ups] == [0, 0]
+        first, second = (registry.load(each) for each in fleets_)
+        assert {first.writer, first.reader}.isdisjoint({second.writer, second.reader})
+    finally:
+        for each in fleets_:
+            evc(each, "down", "--purge", "--yes")
+
+
 def test_both_sides_run_with_nothing_they_do_not_need(fleet: Fleet) -> None:
     for side, container in containers(fleet).items():
         host = container.attrs["HostConfig"]

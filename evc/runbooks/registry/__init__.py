@@ -15,9 +15,10 @@ from pathlib import Path
 from evc.doors.docker import Say
 from evc.doors.fleet import Fleet
 from evc.pure.errors import BadInput, EvcError
+from evc.pure.references import HostPort
 from evc.pure.secret import Secret
 from evc.runbooks.registry import another, check, files, images, place, trust
-from evc.runbooks.registry.containers import Containers
+from evc.runbooks.registry.containers import Containers, PortTaken
 from evc.runbooks.registry.files import SIDES, Registry
 from evc.runbooks.registry.images import Stored
 from evc.runbooks.registry.logins import Login
@@ -156,14 +157,26 @@ def _started(fleet: Fleet, say: Say) -> Registry:
         trust.forget(files.load(fleet))
     registry = files.prepare(fleet, address)
     renewed = files.renew(fleet, address, _now())
-    trust.trust(registry)
     containers = Containers(fleet)
-    if not containers.run(address, say) and renewed:
+    try:
+        changed = containers.run(address, say)
+    except PortTaken:
+        if before or not _has_another(fleet, address):
+            raise
+        return _started(fleet, say)
+    if not changed and renewed:
         say("restarting the registry with its new certificate")
         containers.restart()
+    trust.trust(registry)  # only now is the address ours
     for side in SIDES:
         _wait(registry, containers, side)
     return registry
+
+
+def _has_another(fleet: Fleet, taken: HostPort) -> bool:
+    """Give up an address that another took between look and start; False if it was no choice."""
+    place.give_up(fleet)
+    return place.decide(fleet) != taken
 
 
 def _is_well(fleet: Fleet) -> bool:

@@ -157,6 +157,10 @@ def _mount(folder: Path, target: str, *, writable: bool = False) -> dict[str, An
     return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": not writable}
 
 
+class PortTaken(EvcError):
+    """Something else on this machine has the registry's port."""
+
+
 @contextmanager
 def refused(what: str) -> Iterator[None]:
     """The engine's refusals as EvcError. Docker's APIError is an OSError, by way of requests."""
@@ -164,6 +168,7 @@ def refused(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         why = str(getattr(error, "explanation", None) or error)
-        taken = "already allocated" in why or "already in use" in why
-        remedy = "set `path: registry: HOST:PORT` to free ports" if taken else ""
-        raise EvcError(f"{what}: {why}", remedy) from None
+        if "already allocated" in why or "already in use" in why:
+            remedy = "set `path: registry: HOST:PORT` to free ports"
+            raise PortTaken(f"{what}: {why}", remedy) from None
+        raise EvcError(f"{what}: {why}") from None

@@ -56,6 +56,11 @@ def keep(fleet: Fleet, address: HostPort) -> None:
     fleets.replace(folder(fleet) / "address", f"{address}\n")
 
 
+def give_up(fleet: Fleet) -> None:
+    """Forget the address that was kept."""
+    (folder(fleet) / "address").unlink(missing_ok=True)
+
+
 def decide(fleet: Fleet) -> HostPort:
     """The configured address, else the kept one, else a new choice; raises BadInput."""
     paths, before = fleet.config().path, kept(fleet)
