@@ -33,7 +33,10 @@ login=/etc/evc-lab
 # What a machine gets once. Any step may have been cut off: each may run again.
 first_start() {
     [ -s /etc/machine-id ] || tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
-    ssh-keygen -q -A
+    for kind in ed25519 ecdsa; do  # an RSA key takes seconds of a small machine
+        file=/etc/ssh/ssh_host_${kind}_key
+        [ -s "$file" ] || ssh-keygen -q -t $kind -N '' -f "$file"
+    done
     printf 'Port %s\nPasswordAuthentication no\n' "$port" > /etc/ssh/sshd_config.d/lab.conf
     [ "$user" = root ] || id "$user" > /dev/null 2>&1 || useradd -m -s /bin/bash -G sudo "$user"
     home=$(getent passwd "$user" | cut -d: -f6)

@@ -126,6 +126,7 @@ def test_each_way_is_told_and_a_failure_is_named(tmp_path: Path) -> None:
     )
     problems = notices.tell(settings, "cam01: $(touch x)")
     server.shutdown()
+    server.server_close()
     assert Chat.said == [{"text": "cam01: $(touch x)"}]
     assert (tmp_path / "told").read_text() == "cam01: $(touch x)"
     assert [problem.split(":")[0] for problem in problems] == ["email"]
