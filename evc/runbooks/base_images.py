@@ -21,20 +21,26 @@ from evc.pure.network import NONE, Settings
 
 SUITE = "bookworm"
 HUB_IMAGE = f"debian:{SUITE}-slim"
-BOOTSTRAPPED = f"evc-debootstrap:{SUITE}"
+BOOTSTRAPPED = f"evc-debootstrap:{SUITE}-slim"
+# As Debian's own slim images: nodes pull what is in a base over their links.
+_UNREAD = ("doc", "info", "locale", "man")
+_SLIM = "".join(rf"path-exclude /usr/share/{name}/*\n" for name in _UNREAD)
+_LEFT_OUT = ["./var/cache/apt/*", "./var/lib/apt/lists/*", *[f"./usr/share/{n}/*" for n in _UNREAD]]
+_CLEAN = "rm -rf /var/lib/apt/lists/* /var/cache/apt/*"
 LOCAL_CAS = Path("/usr/local/share/ca-certificates")
 
 DEBIAN = """FROM {source}
 COPY cas/ /usr/local/share/ca-certificates/
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
- && update-ca-certificates && rm -rf /var/lib/apt/lists/*
+RUN printf '{slim}' > /etc/dpkg/dpkg.cfg.d/evc-slim \
+ && apt-get update && apt-get install -y --no-install-recommends ca-certificates \
+ && update-ca-certificates && {clean}
 """
 
 PYTHON = """FROM {debian}
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_BREAK_SYSTEM_PACKAGES=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-pip python3-venv \
- && ln -sf python3 /usr/bin/python && rm -rf /var/lib/apt/lists/*
+ && ln -sf python3 /usr/bin/python && {clean}
 """
 
 
@@ -42,12 +48,20 @@ def debian(say: Say, network: Settings = NONE) -> str:
     """The name of a Debian image on this machine's engine, made when it is not there."""
     client = engine.connect()
     source = HUB_IMAGE if engine.has_image(client, HUB_IMAGE) else _source(say, network)
-    return image("evc-debian", DEBIAN.format(source=source), say, _local_cas(), network)
+    return image(
+        "evc-debian",
+        DEBIAN.format(source=source, slim=_SLIM, clean=_CLEAN),
+        say,
+        _local_cas(),
+        network,
+    )
 
 
 def python(say: Say, network: Settings = NONE) -> str:
     """The name of a Python image on this machine's engine, made when it is not there."""
-    return image("evc-python", PYTHON.format(debian=debian(say, network)), say, network=network)
+    return image(
+        "evc-python", PYTHON.format(debian=debian(say, network), clean=_CLEAN), say, network=network
+    )
 
 
 def image(
@@ -95,8 +109,8 @@ def _debootstrap(name: str, say: Say, network: Settings) -> str:
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE]
         _run([*sudo, *command, str(root)], network)
         archive = Path(folder) / "root.tar"
-        exclude = "--exclude=./var/cache/apt/archives/*.deb"
-        _run([*sudo, "tar", "-C", str(root), exclude, "-cf", str(archive), "."])
+        left_out = [f"--exclude={path}" for path in _LEFT_OUT]
+        _run([*sudo, "tar", "-C", str(root), *left_out, "-cf", str(archive), "."])
         with archive.open("rb") as file:
             engine.import_root(client, file, name)
         _run([*sudo, "rm", "-rf", str(root)])
