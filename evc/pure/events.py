@@ -40,6 +40,7 @@ class Metric:
 
     clock: float
     model: str
+    release: str
     name: str
     value: float
 
@@ -55,8 +56,9 @@ def read(
         event = sieve.members(one)
         model = sieve.text(event.get("model"))
         clock = sieve.number(event.get("time"), 1e11) or 0.0
-        predictions += _results(sieve, event, clock, model, releases.get(model, ""))
-        metrics += _metrics(sieve, event, clock, model)
+        said_by = (clock, model, releases.get(model, ""))
+        predictions += _results(sieve, event, *said_by)
+        metrics += _metrics(sieve, event, *said_by)
     return tuple(predictions), tuple(metrics)
 
 
@@ -79,11 +81,13 @@ def _box(sieve: Sieve, result: dict[str, Any]) -> str:
     return json.dumps(box) if len(box) == 4 and None not in box else ""
 
 
-def _metrics(sieve: Sieve, event: dict[str, Any], clock: float, model: str) -> list[Metric]:
+def _metrics(
+    sieve: Sieve, event: dict[str, Any], clock: float, model: str, release: str
+) -> list[Metric]:
     """A metric's value, or how long a prediction took."""
     if event.get("event") == "metric":
         name, value = sieve.text(event.get("name")), event.get("value")
     else:
         name, value = LATENCY, event.get(LATENCY)
     found = sieve.number(value, 1e300, least=-1e300)
-    return [Metric(clock, model, name, found)] if name and found is not None else []
+    return [Metric(clock, model, release, name, found)] if name and found is not None else []

@@ -36,7 +36,13 @@ _HOURS = _KEEP.format(
 )
 # What is pruned, in steps: by ids, which begin with milliseconds, or by its time.
 _BY_ID = {"container_sample": "sample_id", "sample": "id"}
-_BY_TIME = {"metric": "id", "prediction": "id", "minute": "(figure, node_id, time)"}
+_BY_TIME = {
+    "metric": "id",
+    "prediction": "id",
+    "minute": "(figure, node_id, time)",
+    "metric_hour": "(model, name, release, time, node_id)",
+    "prediction_hour": "(model, release, time, node, class)",
+}
 
 Stopped = Callable[[], bool]
 

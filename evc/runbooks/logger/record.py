@@ -31,8 +31,8 @@ _PREDICTION = (
     f" VALUES ({_NEXT.format('prediction')}, ?, ?, ?, ?, ?, ?, ?)"
 )
 _METRIC = (
-    "INSERT INTO metric (id, time, node_id, model, name, value)"
-    f" VALUES ({_NEXT.format('metric')}, ?, ?, ?, ?, ?)"
+    "INSERT INTO metric (id, time, node_id, model, release, name, value)"
+    f" VALUES ({_NEXT.format('metric')}, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -139,7 +139,7 @@ class Recorder:
                     predictions.append((*_first(time_), time_, node, *what))
                 for metric in sample.metrics:
                     time_ = clocks.of_event(metric.clock, sample, item.moment)
-                    value = (metric.model, metric.name, metric.value)
+                    value = (metric.model, metric.release, metric.name, metric.value)
                     metrics.append((*_first(time_), time_, self._node(node), *value))
         self._store.write_all(_PREDICTION, predictions)
         self._store.write_all(_METRIC, metrics)
