@@ -20,18 +20,12 @@ FACTS = """SELECT property, value FROM (
     FROM node, json_each(facts) AS one WHERE name IN (:node)
 ) WHERE value <> '' ORDER BY place, property"""
 
-CONTAINERS = f"""WITH newest AS (
-  SELECT container_id, max(sample_id) AS sample_id FROM container_sample
-  WHERE sample_id >= (SELECT max(id) FROM sample WHERE node_id IN ({LOGGED})
-    AND id < {ladder.LAST_ID}) - (86400000 << 20) AND sample_id < {ladder.LAST_ID}
-  AND container_id IN (SELECT id FROM container WHERE node_id IN ({LOGGED}))
-  GROUP BY container_id
-)
-SELECT container.name AS container, model, release, state, health, restarts,
-  CAST(one.cpu AS REAL) AS cpu, one.memory, CAST(sample.time AS REAL) AS seen
-FROM newest JOIN container_sample AS one USING (sample_id, container_id)
-JOIN container ON container.id = container_id JOIN sample ON sample.id = sample_id
-ORDER BY seen DESC, model"""
+# Those of the newest sample.
+CONTAINERS = f"""WITH {NODE_NOW}
+SELECT container.name AS container, model, release, one.state, health, restarts,
+  CAST(one.cpu AS REAL) AS cpu, one.memory, CAST(sampled AS REAL) AS seen
+FROM now JOIN chosen USING (id) JOIN container_sample AS one USING (sample_id)
+JOIN container ON container.id = container_id ORDER BY model, container"""
 
 # Each span at its beginning, and nobody knows at its end where no other follows at once.
 REACHABILITY = f"""WITH span AS (
