@@ -14,7 +14,7 @@ demo-down: .venv/made
 	@$(SUDO) rm -rf demo
 	@echo "The demo is gone."
 
-test: setup
+test: setup tests/grafana/node_modules
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -35,6 +35,11 @@ setup: .venv/made
 	@echo "installing EVC's packages into .venv"
 	@.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@.venv/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Grafana's own types and TypeScript, for the test of the dashboards: 10 MB.
+tests/grafana/node_modules: tests/grafana/package-lock.json .venv/made
+	@PATH="$$PWD/.venv/bin:$$PATH" npm ci --prefix tests/grafana --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # The lock file, anew, from what pyproject.toml asks for.

@@ -28,6 +28,7 @@ COMMANDS = {
     "config": "Variables and files for containers, by fleet, group and node.",
     "secret": "Secrets for containers, by fleet, group and node.",
     "status": "What runs where, asked of the nodes now.",
+    "dashboard": "Pictures of the fleet.",
     "predict": "Send an image to a served model.",
     "history": "Who changed what, and when.",
     "completion": "Completion of commands for your shell.",

@@ -1,0 +1,20 @@
+"""`evc dashboard`."""
+
+from __future__ import annotations
+
+import click
+
+from evc.cli import dashboard_export
+
+
+@click.group()
+def command() -> None:
+    """Pictures of the fleet: in the browser, in Grafana.
+
+    \b
+    Example:
+      evc dashboard export --to grafana
+    """
+
+
+command.add_command(dashboard_export.export)
