@@ -6,9 +6,12 @@ from typing import Any
 
 import click
 
-from evc.cli import console
+from evc.cli import console, watch
+from evc.pure.errors import BadInput
 from evc.pure.names import printable
+from evc.pure.watching import span
 from evc.runbooks import nodes as inventory
+from evc.runbooks import watch as runbook
 from evc.runbooks.status import status
 
 _MODEL = ("MODEL", "RELEASE", "STATE", "URL")
@@ -17,16 +20,24 @@ _FIGURES = (("idle", "cpu {:.0f}%"), ("memory_used", "mem {:.0f}%"), ("temperatu
 
 
 @click.command()
+@click.option("--watch", "live", is_flag=True, help="A live view of what the logger records.")
 @console.on_option
 @console.output_option
 @click.pass_obj
-def command(folder: str | None, selector: str | None, output: str) -> Any:
-    """What runs where, asked of the nodes now.
+def command(folder: str | None, live: bool, selector: str | None, output: str) -> Any:
+    """What runs where, asked of the nodes now; with --watch as the logger records it.
 
     \b
     Example:
       evc status --on lab
+      evc status --watch
     """
+    if live:
+        if output != "table":
+            raise BadInput("--watch shows a table", "leave one of them out")
+        fleet = console.fleet(folder)
+        watch.show(lambda: runbook.watch(fleet, selector))
+        return 0
     fleet, opening = console.opened(folder)
     with opening as opened:
         chosen = inventory.chosen(opened, selector)
@@ -59,11 +70,4 @@ def _sample(node: dict[str, Any]) -> str:
     figures = dict(node["sample"])
     figures["idle"] = None if figures["idle"] is None else 100.0 - figures["idle"]
     shown = [form.format(figures[key]) for key, form in _FIGURES if figures[key] is not None]
-    return " ".join([*shown, f"({_age(node['sample_age_s'])} ago)"])
-
-
-def _age(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return " ".join([*shown, f"({span(node['sample_age_s'])} ago)"])

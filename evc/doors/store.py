@@ -132,20 +132,47 @@ def foreign(path: Path) -> Iterator[Store]:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
-        yield Store(connection)
+        try:
+            yield Store(connection)
+        finally:
+            connection.close()
     except apsw.Error as error:
         raise EvcError(f"{path} cannot be read as a database: {error}") from None
 
 
-def _migrate(connection: apsw.Connection, path: Path, migrations: Path) -> None:
-    files = sorted(migrations.glob("[0-9]*.sql"))
+@contextlib.contextmanager
+def reading(path: Path, migrations: Path) -> Iterator[Store]:
+    """The database at `path` as it is, to be read only; raises EvcError when its schema is not
+    the newest of `migrations`, or there is none."""
+    if not path.exists() or not path.stat().st_size:
+        raise EvcError(f"nothing is recorded yet: there is no {path}", "evc node add NAME ADDRESS")
+    with foreign(path) as store:
+        connection = store._connection
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        _refuse_foreign(connection, path)
+        _refuse_newer(connection, path, newest := _number(_files(migrations)[-1]))
+        if connection.pragma("user_version") < newest:
+            raise EvcError(f"{path} is of an older EVC", "`evc db check` brings it up to date")
+        yield store
+
+
+def _files(migrations: Path) -> list[Path]:
+    return sorted(migrations.glob("[0-9]*.sql"))
+
+
+def _refuse_newer(connection: apsw.Connection, path: Path, newest: int) -> None:
     version = connection.pragma("user_version")
-    newest = _number(files[-1])
     if version > newest:
         raise EvcError(
             f"{path} was written by a newer EVC (schema {version}, this one knows {newest})",
             "update EVC on this machine",
         )
+
+
+def _migrate(connection: apsw.Connection, path: Path, migrations: Path) -> None:
+    files = _files(migrations)
+    version, newest = connection.pragma("user_version"), _number(files[-1])
+    _refuse_newer(connection, path, newest)
     waiting = [file for file in files if _number(file) > version]
     if waiting and version:
         copy = path.with_suffix(f".before-{newest}-{int(time.time())}")
