@@ -1,7 +1,7 @@
 # The two commands: `make demo` and `make test`. Both use .venv/, made from the lock file.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo demo-down test unit lint bench setup lock clean
+.PHONY: demo demo-down test unit lint bench setup browser lock clean
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 EVC := .venv/bin/evc
@@ -10,11 +10,11 @@ demo: setup
 	@.ci/demo
 
 demo-down: .venv/made
-	@[ ! -f demo/ServerConfig.yaml ] || { $(EVC) -C demo lab down; $(EVC) -C demo registry down --purge --yes; }
+	@[ ! -f demo/ServerConfig.yaml ] || { $(EVC) -C demo dashboard stop; $(EVC) -C demo lab down; $(EVC) -C demo registry down --purge --yes; }
 	@$(SUDO) rm -rf demo
 	@echo "The demo is gone."
 
-test: setup tests/grafana/node_modules
+test: setup browser tests/grafana/node_modules
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -23,12 +23,17 @@ test: setup tests/grafana/node_modules
 unit: .venv/made
 	.venv/bin/pytest tests/unit
 
-bench: setup
+bench: setup browser
 	.venv/bin/python -m bench $(ONLY)
 
 # What the lab, the registry and the tests need on this machine, an engine included.
 setup: .venv/made
 	@$(EVC) -C / doctor --fix > /dev/null
+
+# What looks at the pages in tests and benchmarks; nobody else needs it.
+browser:
+	@[ -x /usr/bin/chromium ] || { $(SUDO) apt-get -qq update; \
+	  $(SUDO) apt-get -qq install -y --no-install-recommends chromium > /dev/null; }
 
 .venv/made: requirements.lock pyproject.toml
 	@PYTHON="$$(.ci/python)" && rm -rf .venv && "$$PYTHON" -m venv .venv

@@ -157,7 +157,7 @@ def _record(store: Store) -> None:
 
 
 def _received(node: str, moment: int) -> Received:
-    up = 864_000.0 - (NOW - moment) if node == ALPHA else 900_000.0
+    up = 864_000.0 - (NOW - moment) if node == ALPHA else 1_900_000.0
     head = {"at": "1", "seq": moment // 60, "boot": node, "up": max(up, 0.0), "time": moment}
     line = json.dumps({**head, "sample": _sample(node == ALPHA, moment)}).encode()
     what = samples.read(line).what

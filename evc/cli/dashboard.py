@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from evc.cli import dashboard_export
+from evc.cli import dashboard_export, dashboard_serve
 
 
 @click.group()
@@ -13,8 +13,11 @@ def command() -> None:
 
     \b
     Example:
+      evc dashboard serve
       evc dashboard export --to grafana
     """
 
 
+command.add_command(dashboard_serve.serve)
+command.add_command(dashboard_serve.stop)
 command.add_command(dashboard_export.export)

@@ -17,6 +17,8 @@ LIBRARIES = {
     "apsw": {"evc.doors.store"},
     "docker": {"evc.doors.docker"},
     "httpx": {"evc.doors.registry", "evc.doors.models"},
+    "datasette": {"evc.doors.pages"},
+    "uvicorn": {"evc.doors.pages"},
     "asyncssh": {"evc.doors.ssh"},
     "yaml": {"evc.pure.yamltext"},
     "click": {"evc.cli"},

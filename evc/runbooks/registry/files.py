@@ -102,7 +102,7 @@ def config(side: str) -> str:
 
 def renew(fleet: Fleet, address: HostPort, now: dt.datetime) -> bool:
     """Make the CA and the server's certificate good for `address` at `now`; True on a change."""
-    issuer = _authority(fleet, now)
+    issuer = authority(fleet, now)
     if certificate_is_good(fleet, address, now):
         return False
     given = _given(fleet)
@@ -138,7 +138,7 @@ def days_left(fleet: Fleet, now: dt.datetime) -> float:
     return certs.days_left((place.folder(fleet) / "tls" / "server.crt").read_text(), now)
 
 
-def _authority(fleet: Fleet, now: dt.datetime) -> certs.Pair:
+def authority(fleet: Fleet, now: dt.datetime) -> certs.Pair:
     """The fleet's CA: made at first, kept, and in its last year renewed with the same key."""
     file, name = _ca_key(fleet), f"EVC fleet {fleet.id}"
     if not file.exists() and not fleet.ca.exists():

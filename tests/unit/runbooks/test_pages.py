@@ -1,0 +1,153 @@
+"""The pages' server: who is let in, what cannot be done, and when it refuses to serve."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from evc.doors import store
+from evc.doors.fleet import Fleet, share
+from evc.runbooks import pages
+from evc.runbooks.init import init
+from tests.pages import planted_fleet, served, serving
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    return planted_fleet(tmp_path_factory.mktemp("pages") / "fleet")
+
+
+@pytest.fixture(scope="module")
+def address(fleet: Fleet) -> Iterator[str]:
+    with served(fleet) as url:
+        yield url
+
+
+def get(url: str, ca: Path | None = None, **heads: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, headers=heads)
+    trust = ssl.create_default_context(cafile=str(ca)) if ca else None
+    try:
+        with urllib.request.urlopen(request, timeout=20, context=trust) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def asked(address: str, sql: str) -> list[dict[str, object]]:
+    status, text = get(f"{address}/edge_logs.json?_shape=objects&sql={quote(sql)}")
+    assert status == 200, text
+    found: list[dict[str, object]] = json.loads(text)["rows"]
+    return found
+
+
+def refused(fleet: Fleet, *words: str) -> tuple[int, str]:
+    done = subprocess.run(serving(fleet, *words), capture_output=True, text=True, timeout=60,
+                          check=False)  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def test_sql_can_be_asked_but_nothing_written_and_no_secret_read(
+    address: str, fleet: Fleet
+) -> None:
+    with store.opened(fleet.database, share() / "db") as opened:
+        opened.write("INSERT INTO setting (level, key, kind, value, changed_at)"
+                     " VALUES ('fleet', 'TOKEN', 'secret', 'sealed', 0)")  # fmt: skip
+        opened.write("UPDATE node SET sudo_file = '/root/sudo'")
+    assert asked(address, "SELECT count(*) AS n FROM node") == [{"n": 3}]
+    assert asked(address, "SELECT key, value FROM setting") == [{"key": "TOKEN", "value": None}]
+    assert {row["sudo_file"] for row in asked(address, "SELECT * FROM node")} == {None}
+    assert get(f"{address}/edge_logs.json?sql={quote('DELETE FROM node')}")[0] == 400
+
+
+def test_a_website_that_points_its_name_at_this_machine_sees_nothing(address: str) -> None:
+    assert get(f"{address}/", Host="evil.example")[0] == 421
+    assert get(f"{address}/edge_logs.json", Host="evil.example:8321")[0] == 421
+
+
+@pytest.mark.parametrize(
+    "path", ["fleet?last=1e9999", "fleet?last=-5", "fleet?from=9&to=3", "nothing", "fleet/nothing"]
+)
+def test_a_request_for_what_there_is_not_is_refused_in_words(address: str, path: str) -> None:
+    status, text = get(f"{address}/-/dashboards/{path}")
+    assert status in (400, 404) and "Traceback" not in text
+
+
+def test_other_machines_need_the_password_and_get_tls(fleet: Fleet, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("correct horse")
+    assert refused(fleet, "--listen", "0.0.0.0", "--password-file", str(file))[0] in (2, 4)
+    other = planted_fleet(tmp_path / "fleet")
+    with served(other, "--listen", "0.0.0.0") as url:
+        here, ca = f"https://127.0.0.1:{url.rpartition(':')[2]}/-/dashboards/fleet", other.ca
+        password = pages._own_password(other).read_text()
+        assert pages._own_password(other).stat().st_mode & 0o077 == 0
+        assert get(here, ca)[0] == 401
+        for wrong in ("Basic", "Basic !", _basic("evc", "x"), _basic("root", password)):
+            assert get(here, ca, Authorization=wrong)[0] == 401
+        assert get(here, ca, Authorization=_basic("evc", password))[0] == 200
+        with pytest.raises(OSError):
+            urllib.request.urlopen(here.replace("https", "http"), timeout=5)
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def test_a_password_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    fleet, file = planted_fleet(tmp_path / "fleet"), tmp_path / "password"
+    file.write_text("correct horse")
+    file.chmod(0o644)
+    code, said = refused(fleet, "--listen", "0.0.0.0", "--port", "0", "--password-file", str(file))
+    assert code == 2 and "chmod 600" in said
+
+
+def test_a_port_in_use_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    fleet = planted_fleet(tmp_path / "fleet")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = refused(fleet, "--port", str(port))
+    assert code == 1 and f"port {port} of 127.0.0.1 is in use" in said and "--port N" in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [("nothing", "nothing is recorded yet"), ("newer", "a newer EVC")]
+)
+def test_a_database_that_cannot_be_shown_is_refused(tmp_path: Path, fault: str, said: str) -> None:
+    fleet = init(tmp_path / "fleet")
+    if fault == "newer":
+        with store.opened(fleet.database, share() / "db") as opened:
+            opened.write("PRAGMA user_version = 999")
+    code, text = refused(fleet, "--port", "0")
+    assert code == 1 and said in text and "→" in text
+
+
+def test_one_server_a_fleet_in_the_background_until_told_to_stop(tmp_path: Path) -> None:
+    fleet = planted_fleet(tmp_path / "fleet")
+    url = pages.detach(fleet, pages.Where(port=0))
+    try:
+        assert get(f"{url}-/dashboards/fleet")[0] == 200
+        assert pages.detach(fleet, pages.Where(port=0)) == url
+        code, said = refused(fleet, "--port", "0")
+        assert code == 4 and "dashboard serve" in said
+    finally:
+        assert pages.stop(fleet)
+    assert not pages.stop(fleet) and pages.running(fleet) is None
+
+
+def test_a_database_that_is_replaced_is_shown_no_more(tmp_path: Path) -> None:
+    fleet = planted_fleet(tmp_path / "fleet")
+    with served(fleet) as url:
+        assert get(f"{url}/-/dashboards/fleet")[0] == 200
+        fleet.database.rename(fleet.database.with_suffix(".old"))
+        status, text = get(f"{url}/-/dashboards/fleet/fleet-map")
+        assert status == 503 and "restored" in text and "→" in text

@@ -1,0 +1,75 @@
+"""The report: one file with all pictures, which asks nobody for anything."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from evc.doors import drawing, store
+from evc.doors.fleet import Fleet, share
+from evc.pure.inventory import Node
+from evc.pure.panels import DASHBOARDS
+from evc.pure.pictures.choices import Range
+from evc.runbooks import nodes as inventory
+from evc.runbooks import report
+from evc.runbooks.init import init
+from tests import planted
+from tests.pages import planted_fleet
+
+SPAN = Range(planted.NOW - planted.DAY, planted.NOW)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    return planted_fleet(tmp_path_factory.mktemp("report") / "fleet")
+
+
+def written(fleet: Fleet, path: Path, selector: str | None) -> str:
+    assert report.write(fleet, selector, SPAN, path) == path.stat().st_size
+    return path.read_text()
+
+
+def test_it_has_each_picture_and_what_was_planted(fleet: Fleet, tmp_path: Path) -> None:
+    text = written(fleet, tmp_path / "report.html", "alpha")
+    keys = Counter(re.findall(r'data-panel="([a-z-]+)"', text))
+    assert keys == Counter(panel.key for one in DASHBOARDS for panel in one.panels)
+    for said in ("41.25 %", "48.5 °C", "1.234 kB/s", planted.TITLE, "alpha.jpg", "alpha is hot"):
+        assert said in text
+    assert "71 °C" not in text and "beta is" not in text and "beta.jpg" not in text
+
+
+def test_it_asks_nobody_for_anything(fleet: Fleet, tmp_path: Path) -> None:
+    text = written(fleet, tmp_path / "report.html", None)
+    assert "<script" not in text and "<link" not in text and "url(" not in drawing.style()
+    assert re.findall(r'(?:src|href)="', text) == []
+    assert f'data-panel="{DASHBOARDS[1].panels[0].key}"' in text
+
+
+def test_hostile_titles_are_text_in_it(tmp_path: Path) -> None:
+    fleet = init(tmp_path / "fleet")
+    with store.opened(fleet.database, share() / "db") as opened:
+        inventory.save(opened, [Node(0, "cam01", "192.0.2.1", title="<script>alert(1)</script>"),
+                                Node(0, "cam02", "192.0.2.2", title="'; DROP TABLE node; --"),
+                                Node(0, "cam03", "192.0.2.3", title="가" * 200)])  # fmt: skip
+    text = written(fleet, tmp_path / "report.html", None)
+    assert "<script" not in text and "&lt;script&gt;alert(1)" in text
+    assert "DROP TABLE node" in text and "가" * 200 in text
+
+
+@pytest.mark.parametrize(
+    ("since", "code", "said"),
+    [("7d", 0, "MB"), ("soon", 2, "neither 7d"), ("2999-01-01", 2, "not in the past")],
+)
+def test_the_command_says_what_it_wrote_or_why_not(
+    fleet: Fleet, tmp_path: Path, since: str, code: int, said: str
+) -> None:
+    path = tmp_path / "report.html"
+    command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "report"]
+    done = subprocess.run([*command, "--since", since, "--to", str(path)], capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert done.returncode == code and said in done.stderr and path.exists() is (code == 0)
