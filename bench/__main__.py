@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import agent, cli_start, enroll, main_job, register_20, telemetry
+from bench import agent, cli_start, enroll, logger, main_job, register_20, scale, telemetry
 from bench.measure import Result
 
 BENCHES = {
@@ -23,6 +23,12 @@ BENCHES = {
     "agent_pss": agent.pss,
     "bytes_per_sample": telemetry.bytes_per_sample,
     "month_query": telemetry.month_query,
+    "logger_cpu_vs_prometheus": logger.cpu,
+    "logger_pss": logger.pss,
+    "logger_cpu_vs_node_exporter": logger.cpu_packaged,
+    "logger_pss_vs_node_exporter": logger.pss_packaged,
+    "logger_1000": scale.logger_1000,
+    "backlog_fair": scale.backlog_fair,
 }
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.measure import Result, run
+from bench.measure import Result, free_port, packaged
 from evc.doors import fleet as fleets
 
 PACKAGE = "prometheus-node-exporter"
@@ -49,7 +48,7 @@ def pss() -> Result:
 def _measured() -> tuple[Cost, Cost]:
     """CPU a sample, PSS; of the agent (sampler and follower) and of node_exporter."""
     with tempfile.TemporaryDirectory(prefix="evc-bench-") as folder:
-        exporter = _exporter(Path(folder))
+        exporter = packaged(PACKAGE, Path(folder))
         runs = [_together(Path(folder), exporter, span) for span in (SHORT_SECONDS, LONG_SECONDS)]
     (ours, peer), (ours_long, peer_long) = runs
     return _difference(ours, ours_long), _difference(peer, peer_long)
@@ -59,19 +58,9 @@ def _difference(short: Cost, long: Cost) -> Cost:
     return Cost((long.cpu - short.cpu) / SAMPLES, long.pss)
 
 
-def _exporter(folder: Path) -> str:
-    """node_exporter's program: the one there is, else out of Debian's package, not installed."""
-    if found := shutil.which(PACKAGE):
-        return found
-    run(["apt-get", "download", PACKAGE], cwd=folder)
-    (package,) = folder.glob(f"{PACKAGE}_*.deb")
-    run(["dpkg", "-x", str(package), str(folder / "peer")])
-    return str(folder / "peer" / "usr" / "bin" / PACKAGE)
-
-
 def _together(folder: Path, exporter: str, span: float) -> tuple[Cost, Cost]:
     """Both at the same time for `span` seconds: ours by itself, the peer by scrapes."""
-    port = _free_port()
+    port = free_port()
     ours = _agent(Path(tempfile.mkdtemp(dir=folder)))
     peer = [_start([exporter, f"--web.listen-address=127.0.0.1:{port}"])]
     end = time.monotonic() + span
@@ -117,9 +106,3 @@ def _pss(process: int) -> int:
     found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
     assert found
     return int(found[1]) * 1024
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from bench.figures import figures
 from bench.measure import Result, paired
 from evc.doors import fleet as fleets
 from evc.doors import store
@@ -50,25 +51,9 @@ def _received(node: int, moment: int) -> Received:
 
 
 def _line(node: int, moment: int) -> dict[str, Any]:
-    """An agent's line whose figures all move."""
-    one = (moment * 7919 + node * 104_729) % 1000
-    sample = {
-        "cpu": {"idle": one / 10, "cores": [(one * n % 1000) / 10 for n in range(1, 5)]},
-        "load": [one / 100, one / 110, one / 120],
-        "memory": {"used": one / 10, "total": 3_977_580_544, "available": 2_983_185_408 + one,
-                   "swap_total": 104_853_504, "swap_used": 10_240_000 + one},
-        "network": {"rx": one * 10.3, "tx": one * 2.7,
-                    "interfaces": {"eth0": {"rx": one * 10.3, "tx": one * 2.7}}},
-        "io": {"read": one * 10.1, "write": one * 51.2,
-               "disks": {"mmcblk0": {"read": one * 10.1, "write": one * 51.2, "busy": 2.5}}},
-        "disks": {"/": {"used": 12_345_678_901 + one, "available": 17_345_678_901 - one},
-                  "/boot/firmware": {"used": 12_345_678, "available": 234_567_890}},
-        "docker_disk": "/",
-        "temperatures": {"cpu-thermal": 40 + one / 100, "rp1_adc": 45 + one / 100},
-        "agent": {"interval": 5.0, "missed": 0, "unwritten": 0},
-    }  # fmt: skip
+    """An agent's line."""
     head = {"seq": moment // INTERVAL, "boot": "b", "up": float(moment), "time": NOON + moment}
-    return {"at": "1", **head, "sample": sample}
+    return {"at": "1", **head, "sample": figures(node, moment)}
 
 
 def month_query() -> Result:
