@@ -19,6 +19,7 @@ from evc.pure.inventory import Node
 from evc.runbooks import nodes as inventory
 from evc.runbooks.logger.agents import Agents
 from evc.runbooks.logger.jobs import Jobs
+from evc.runbooks.logger.pace import Pace
 from evc.runbooks.logger.record import Reached, Received, Recorder
 from evc.runbooks.logger.stream import Say, Shared, Stream
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 LOCK = "logger"
 QUEUE_LINES, BATCH_LINES = 5000, 2000
-BATCH_SECONDS = 0.5
+BATCH_SECONDS = 1.0
 INVENTORY_SECONDS = 10.0
 HEARTBEAT_SECONDS = 30.0
 FULL_SECONDS = 5.0
@@ -49,18 +50,25 @@ def run(
 
     `names` are the nodes, all registered ones when None. Raises Locked when another one logs.
     """
-    with fleet.lock(LOCK):
-        return asyncio.run(Logger(fleet, store, names, options, say).run())
+    pace = Pace()
+    with fleet.lock(LOCK), asyncio.Runner(loop_factory=pace.loop) as runner:
+        return runner.run(Logger(fleet, store, names, options, say, pace).run())
 
 
 class Logger:
     """The running logger."""
 
     def __init__(
-        self, fleet: Fleet, store: Store, names: Collection[str] | None, options: Options, say: Say
+        self,
+        fleet: Fleet,
+        store: Store,
+        names: Collection[str] | None,
+        options: Options,
+        say: Say,
+        pace: Pace,
     ) -> None:
         self._fleet, self._store, self._names = fleet, store, names
-        self._options, self._say = options, say
+        self._options, self._say, self._pace = options, say, pace
         self._recorder = Recorder(store)
         self._streams: dict[str, tuple[Stream, asyncio.Task[None]]] = {}
         self._database = asyncio.Lock()  # a connection is one thread's at a time
@@ -70,7 +78,7 @@ class Logger:
         jobs = Jobs(self._fleet, self._fleet.config().alerts, self._say)
         queue: asyncio.Queue[Received | Reached] = asyncio.Queue(QUEUE_LINES)
         agents = Agents(self._fleet)
-        self._shared = Shared(self._fleet, queue, agents, self._say)
+        self._shared = Shared(self._fleet, queue, agents, self._say, self._pace)
         stop = self._told_to_stop()
         await self._look()
         self._say("logging", nodes=len(self._streams))
@@ -79,6 +87,7 @@ class Logger:
         jobs.start()
         await self._end(stop)
         stop.set()
+        self._pace.hurry()
         await _ended([*aside, *(task for _, task in self._streams.values())])
         await writer
         jobs.end()

@@ -20,6 +20,7 @@ from evc.pure.positions import Position
 from evc.pure.samples import Gap, Hello, Line, Sample
 from evc.runbooks import plays
 from evc.runbooks.logger.agents import Agents
+from evc.runbooks.logger.pace import Pace
 from evc.runbooks.logger.record import Reached, Received
 
 HANDSHAKES = 30  # at once: more of them make sshd on a jump host refuse, and eat the controller
@@ -39,6 +40,7 @@ class Shared:
     queue: asyncio.Queue[Received | Reached]
     agents: Agents
     say: Say
+    pace: Pace
     handshakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES))
     retries: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES))
 
@@ -70,6 +72,7 @@ class Stream:
         argv = ["env", f"EVC_NODE_HOME={plays.home(fleet, node)}", "python3"]
         argv += [f"{plays.home(fleet, node)}/evc_agent.py", "follow", "--after", str(self.position)]
         self._clock = None
+        self._shared.pace.hurry()
         # Those that failed wait for each other, not in the way of those that will answer.
         gate = self._shared.retries if self._failures else self._shared.handshakes
         lines = ssh.follow(plays.target(fleet, node), argv, gate, DEADLINE_SECONDS)
@@ -98,6 +101,7 @@ class Stream:
     async def _begin(self, line: Line, hello: Hello) -> None:
         now = time.time()
         self._clock, self._failures = Clock(hello, now), 0
+        self._shared.pace.hurry()  # others wait for their turn to begin
         if self._up is not True:
             self._up = True
             await self._reached(True, "", now)
