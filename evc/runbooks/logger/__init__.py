@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -50,9 +51,16 @@ def run(
 
     `names` are the nodes, all registered ones when None. Raises Locked when another one logs.
     """
+    _room_for_connections()
     pace = Pace()
     with fleet.lock(LOCK), asyncio.Runner(loop_factory=pace.loop) as runner:
         return runner.run(Logger(fleet, store, names, options, say, pace).run())
+
+
+def _room_for_connections() -> None:
+    """As many open files as this process may have: shells and systemd begin with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Logger:

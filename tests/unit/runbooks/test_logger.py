@@ -125,6 +125,15 @@ def test_a_second_logger_is_told_who_logs(controller: Controller) -> None:
     assert third.wait(timeout=60) == 0
 
 
+def test_nodes_are_not_limited_by_the_open_files_of_a_shell(controller: Controller) -> None:
+    controller.sampler()
+    logger = controller.logger()
+    _, most = resource.prlimit(logger.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(logger.pid, resource.RLIMIT_NOFILE, (256, most))  # before it reads it
+    until(lambda: controller.stored() > 0)
+    assert resource.prlimit(logger.pid, resource.RLIMIT_NOFILE) == (most, most)
+
+
 def kill_as_the_position_moves(controller: Controller, logger: subprocess.Popen[str]) -> None:
     """The moment at which a position without its samples would be found."""
     query = "SELECT max(position) AS position FROM logged_node"
