@@ -86,6 +86,7 @@ class Machine:
                 news = self._news
                 while follower.step():
                     await process.stdout.drain()
+                    await asyncio.sleep(0)  # machines do not wait for each other
                 await news.wait()
 
     async def listen(self, key: asyncssh.SSHKey, public: str) -> None:

@@ -12,6 +12,7 @@ import asyncssh
 from evc.doors.ssh.connections import SshError, Target, connected, connection, led_by, reason
 
 MAX_LINE = 1_000_000
+WINDOW_BYTES = 128 * 1024  # that a node may send before it is read; asyncssh's own are 2 MB a node
 
 
 async def lines(
@@ -80,7 +81,7 @@ async def _started(
     tunnel = await stack.enter_async_context(led_by(target.jump))
     link = await connected(target, tunnel)
     stack.callback(link.abort)
-    return await link.create_process(shlex.join(argv), encoding=None)
+    return await link.create_process(shlex.join(argv), encoding=None, window=WINDOW_BYTES)
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
