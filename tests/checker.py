@@ -54,6 +54,20 @@ def missing_and_double(
     return sorted(missing), sorted(key for key, count in held.items() if count > 1)
 
 
+def covered(store: Store, node: str) -> list[Key]:
+    """(boot, number) of each sample that a row of the store stands for, as often as one does."""
+    rows = store.rows(
+        "SELECT boot, seq, covers, json_extract(detail, '$.minute.first') AS first FROM sample"
+        " JOIN boot ON boot.id = boot_id JOIN logged_node ON logged_node.id = sample.node_id"
+        " WHERE name = ?", (node,))  # fmt: skip
+    found = list[Key]()
+    for row in rows:
+        first = row["seq"] if row["first"] is None else row["first"]
+        found += [(row["boot"], seq) for seq in range(first, row["seq"] + 1)]
+        assert row["seq"] + 1 - first == (row["covers"] or 1)
+    return found
+
+
 def _hash(values: list[Any]) -> str:
     return hashlib.sha256(json.dumps([_plain(value) for value in values]).encode()).hexdigest()
 

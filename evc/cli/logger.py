@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -17,11 +18,19 @@ from evc.runbooks import nodes as inventory
 @click.command()
 @click.option("--once", is_flag=True, help="Fetch one sample of each node, and end.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="End after SECONDS.")
+@click.option("--raw", metavar="NODE", help="Fetch a metered node's single samples, and end.")
+@click.option("--since", default="1h", show_default=True, help="How far back: 90s, 10m, 2h, 1d.")
 @click.option("--install", is_flag=True, help="Bring this release's agent to nodes, and end.")
 @console.on_option
 @click.pass_obj
 def command(
-    folder: str | None, once: bool, duration: float | None, install: bool, selector: str | None
+    folder: str | None,
+    once: bool,
+    duration: float | None,
+    raw: str | None,
+    since: str,
+    install: bool,
+    selector: str | None,
 ) -> Any:
     """Keep a gap-free record of every node, until told to stop.
 
@@ -32,7 +41,10 @@ def command(
     Example:
       evc logger
       evc logger --once --on lab
+      evc logger --raw cam01 --since 30m
     """
+    if raw is not None:
+        return _raw(folder, raw, _seconds(since))
     fleet, opening = console.opened(folder)
     with opening as opened:
         chosen = [node for node in inventory.chosen(opened, selector) if node.registered]
@@ -46,6 +58,30 @@ def command(
         names = None if selector is None else {node.name for node in chosen}
         heard = logger.run(fleet, opened, names, logger.Options(duration, once), _say)
     return _once(heard) if once else int(Exit.DONE)
+
+
+def _raw(folder: str | None, name: str, seconds: float) -> int:
+    from evc.runbooks.logger.raw import fetch
+
+    fleet, opening = console.opened(folder)
+    with opening as opened:
+        node = inventory.named(opened, name)
+        if node.unusable:
+            raise BadInput(f"{name}: {node.unusable}")
+        found = fetch(fleet, opened, node, time.time() - seconds)
+    console.say(
+        f"{name}: {found.samples} samples in place of {found.minutes} minutes, {found.bytes} bytes"
+    )
+    if found.left:
+        console.say(f"{name}: {found.left} minutes stay: the node does not have all their samples")
+    return int(Exit.PARTIAL if found.left else Exit.DONE)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if not match:
+        raise BadInput(f"{text[:40]!r} is no span of time", "90s, 10m, 2h or 1d")
+    return int(match[1]) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}[match[2]]
 
 
 def _once(heard: dict[str, bool]) -> int:

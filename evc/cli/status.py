@@ -8,6 +8,7 @@ import click
 
 from evc.cli import console, watch
 from evc.pure.errors import BadInput
+from evc.pure.links import MEGABYTE
 from evc.pure.names import printable
 from evc.pure.watching import span
 from evc.runbooks import nodes as inventory
@@ -70,4 +71,7 @@ def _sample(node: dict[str, Any]) -> str:
     figures = dict(node["sample"])
     figures["idle"] = None if figures["idle"] is None else 100.0 - figures["idle"]
     shown = [form.format(figures[key]) for key, form in _FIGURES if figures[key] is not None]
+    if node["link_budget"]:
+        carried, most = (node["link_bytes_today"] or 0) / MEGABYTE, node["link_budget"] / MEGABYTE
+        shown.append(f"{carried:.2f}/{most:g} MB")
     return " ".join([*shown, f"({span(node['sample_age_s'])} ago)"])

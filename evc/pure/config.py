@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from evc.pure import references
 from evc.pure.alerts import AlertSettings
+from evc.pure.links import Metered
 from evc.pure.machines import App, Builders, OptionalText, Targets
 from evc.pure.names import (
     Address,
@@ -86,6 +87,7 @@ class ServerConfig(Strict):
     network: Network = Network()
     registry: RegistryKeys = RegistryKeys()
     alerts: AlertSettings = AlertSettings()
+    metered: Metered = Metered()
 
 
 class Weights(Strict):

@@ -19,11 +19,11 @@ class Position:
     last: int | None = None
     holes: tuple[tuple[int, int], ...] = ()
 
-    def lacks(self, seq: int) -> bool:
-        """Whether the line of this number was not received."""
-        if self.last is None or seq > self.last:
-            return True
-        return any(first <= seq <= last for first, last in self.holes)
+    def has_all(self, first: int, last: int) -> bool:
+        """Whether all of the lines of these numbers were received."""
+        if self.last is None or last > self.last:
+            return False
+        return all(last < begin or end < first for begin, end in self.holes)
 
     def follows(self, before: Position) -> bool:
         """Whether nothing that was received at `before` is lacking here."""
@@ -32,10 +32,11 @@ class Position:
         return (
             self.last is not None
             and self.last >= before.last
-            and all(before._lacks_all(*hole) for hole in self.holes)
+            and all(before.lacks_all(*hole) for hole in self.holes)
         )
 
-    def _lacks_all(self, first: int, last: int) -> bool:
+    def lacks_all(self, first: int, last: int) -> bool:
+        """Whether none of the lines of these numbers was received."""
         if self.last is None or first > self.last:
             return True
         return any(hole[0] <= first and last <= hole[1] for hole in self.holes)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evc.pure import events, positions
+from evc.pure import events, minutes, positions
 from evc.pure.events import Metric, Prediction
+from evc.pure.minutes import Minute
 from evc.pure.positions import Position
 from evc.pure.sieve import MAX_INTEGER, Sieve
 
@@ -49,7 +50,10 @@ class Container:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: number, boot, seconds since boot and the node's own clock; figures by column."""
+    """One sample: number, boot, seconds since boot and the node's own clock; figures by column.
+
+    With `minute` it stands for several, the last of which has its number and its times.
+    """
 
     seq: int
     boot: str
@@ -60,6 +64,12 @@ class Sample:
     containers: tuple[Container, ...] = ()
     predictions: tuple[Prediction, ...] = ()
     metrics: tuple[Metric, ...] = ()
+    minute: Minute | None = None
+
+    @property
+    def first(self) -> int:
+        """The number of the first sample that it stands for."""
+        return self.minute.first if self.minute else self.seq
 
 
 @dataclass(frozen=True)
@@ -150,18 +160,21 @@ def _sample(sieve: Sieve, line: dict[str, Any]) -> Sample:
     seq, found = sieve.integer(line.get("seq")), sieve.members(line["sample"])
     up = sieve.number(line.get("up"), MAX_UP)
     clock = sieve.number(line.get("time"), MAX_SECONDS)
-    containers = tuple(_containers(sieve, found))
+    containers, figures = tuple(_containers(sieve, found)), _figures(sieve, found)
     predictions, metrics = events.read(sieve, found.get("events"), containers)
+    minute = minutes.read(sieve, line.get("minute"), figures, _figures)
+    detail = _detail(sieve, found) | ({"minute": minute.detail} if minute else {})
     return Sample(
         int(_needed(seq)),
         _boot(sieve, line),
         _needed(up),
         clock or 0.0,
-        _figures(sieve, found),
-        json.dumps(_detail(sieve, found), ensure_ascii=False, separators=(",", ":")),
+        figures,
+        json.dumps(detail, ensure_ascii=False, separators=(",", ":")),
         containers,
         predictions,
         metrics,
+        minute,
     )
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from evc.doors.store import Store
+from evc.pure.links import day_of
 from evc.pure.samples import FIGURES
 
 _SAMPLE = f"""
@@ -18,11 +19,21 @@ JOIN logged_node ON logged_node.id = node_id WHERE name = ? ORDER BY since DESC 
 """
 
 
+_LINK = """
+SELECT bytes FROM link JOIN logged_node ON logged_node.id = node_id WHERE name = ? AND day = ?
+"""
+
+
 def latest(store: Store, node: str) -> dict[str, Any]:
-    """`sample`, `sample_age_s` and `reached` of a node, each None when nothing was recorded."""
+    """`sample`, `sample_age_s`, `reached` and `link_bytes_today` (UTC; a metered node's) of a node.
+
+    Each is None when nothing was recorded.
+    """
     sample, span = store.row(_SAMPLE, (node,)), store.row(_SPAN, (node,))
+    link = store.row(_LINK, (node, day_of(time.time())))
     return {
         "sample_age_s": round(max(0.0, time.time() - sample["time"]), 1) if sample else None,
         "sample": sample,
         "reached": {**span, "up": bool(span["up"])} if span else None,
+        "link_bytes_today": link["bytes"] if link else None,
     }

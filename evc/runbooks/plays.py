@@ -74,6 +74,12 @@ def command(fleet: Fleet, node: Node, *words: str) -> list[str]:
     return ["env", f"EVC_NODE_HOME={place}", "python3", f"{place}/evc_node.pyz", *words]
 
 
+def agent(fleet: Fleet, node: Node, *words: str) -> list[str]:
+    """The argv of EVC's agent on a node."""
+    place = home(fleet, node)
+    return ["env", f"EVC_NODE_HOME={place}", "python3", f"{place}/evc_agent.py", *words]
+
+
 def target(fleet: Fleet, node: Node) -> ssh.Target:
     """Where and as whom EVC's own SSH connections go."""
     key, known_hosts = fleet.ssh_key, fleet.known_hosts

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evc.doors.store import Store
+from evc.pure import minutes
 from evc.pure.samples import FIGURES
 
 SLOT_SECONDS, HOUR = 600, 3600
@@ -20,7 +21,12 @@ SLOTS_AT_ONCE, ROWS_AT_ONCE = 20, 5000
 _FOUR = ", ".join(f"min({one}), avg({one}), max({one}), count({one})" for one in FIGURES)
 _MINUTES = f"""
 SELECT CAST(time / 60 AS INTEGER) * 60 AS minute, {_FOUR}
-FROM sample WHERE node_id = ? AND id >= ? AND id < ? GROUP BY minute
+FROM sample WHERE node_id = ? AND id >= ? AND id < ? AND covers IS NULL GROUP BY minute
+"""
+# Of metered nodes: rows that stand for several samples.
+_MEANS = """
+SELECT CAST(time / 60 AS INTEGER) * 60 AS minute, detail
+FROM sample WHERE node_id = ? AND id >= ? AND id < ? AND covers IS NOT NULL
 """
 _KEEP = """
 INSERT INTO {} (figure, node_id, time, low, mean, high, count) {}
@@ -64,20 +70,23 @@ def roll(store: Store, stopped: Stopped = lambda: False) -> int:
 def _slot(store: Store, node: int, begin: int) -> None:
     """The minutes of ten, and the hour that they are in."""
     span = (node, first_id(begin), first_id(begin + SLOT_SECONDS))
-    rows = [line for row in store.rows(_MINUTES, span) for line in _minute(node, row)]
+    fours: dict[tuple[str, int], minutes.Four] = {}
+    for row in store.rows(_MINUTES, span):
+        fours |= _minute(row)
+    for minute, detail in store.each(_MEANS, span):
+        for figure, four in minutes.spans(detail).items():
+            known = fours.get((figure, minute))
+            fours[figure, minute] = minutes.both(known, four) if known else four
+    rows = [(figure, node, minute, *four) for (figure, minute), four in fours.items()]
     store.write_all(_MINUTE, rows)
     store.write(_HOURS, {"node": node, "hour": begin - begin % HOUR})
 
 
-def _minute(node: int, row: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """A row for each figure that was there in this minute."""
+def _minute(row: dict[str, Any]) -> dict[tuple[str, int], minutes.Four]:
+    """(figure, minute) → its four, for each figure that was there in this minute."""
     minute, *values = row.values()
-    four = (values[place : place + 4] for place in range(0, len(values), 4))
-    return [
-        (figure, node, minute, *found)
-        for figure, found in zip(FIGURES, four, strict=True)
-        if found[3]
-    ]
+    fours = (tuple(values[place : place + 4]) for place in range(0, len(values), 4))
+    return {(figure, minute): four for figure, four in zip(FIGURES, fours, strict=True) if four[3]}
 
 
 def first_id(moment: float) -> int:

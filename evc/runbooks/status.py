@@ -18,9 +18,14 @@ def status(fleet: Fleet, store: Store, nodes: Sequence[Node]) -> dict[str, Any]:
     """The document of `evc status -o json`."""
     asked = [node for node in nodes if node.registered]
     answers: dict[str, Answer] = probe(fleet, asked)
+    budget = fleet.config().metered.budget
     return {
         "nodes": [
-            _node(store, node, answers.get(node.name, Silent(node.unusable))) for node in nodes
+            {
+                **_node(store, node, answers.get(node.name, Silent(node.unusable))),
+                "link_budget": budget if node.metered else None,
+            }
+            for node in nodes
         ],
         "deployments": [_deployment(row) for row in assignments.standing(store)],
     }

@@ -3,7 +3,9 @@
     evc_agent.py once                                     print one sample
     evc_agent.py sample [--interval 5] [--bytes 67108864] [--no-containers]
                                                           sample for ever; a second one ends at once
-    evc_agent.py follow [--after POSITION]                print what a reader at POSITION lacks
+    evc_agent.py follow [--after POSITION] [--holes] [--minutes] [--zip]
+                                                          print what a reader at POSITION lacks;
+                                                          only in its holes; by minutes; compressed
 
 One file of plain Python >= 3.8, standard library only; what is rarely needed is imported late.
 """
@@ -32,7 +34,6 @@ LOG_TAILS = (200, 5000)  # log entries asked for; the second when there are more
 MAX_HOLES = 50
 LEAP = 1000  # more numbers than a power cut can take back
 MINUTE = 60.0
-SILENCE = 30.0  # of the sampler, that a follower tells its reader
 
 
 # Parsers: text in, plain values out; they raise ValueError or LookupError on nonsense.
@@ -845,12 +846,198 @@ class Cursor:
             os.close(self._file)
 
 
+# Minutes, for those who pay by the byte: a line that stands for the lines of a minute. Its sample
+# has the mean of each number and the last of all else. Under "minute" are the first number, how
+# many samples there were, and of what is charted the least, the highest and in how many % of the
+# samples it was there, each in the shape of a sample.
+
+CHARTED = {
+    "cpu": ("idle",),
+    "memory": ("used", "available", "swap_used"),
+    "network": ("rx", "tx"),
+    "io": ("read", "write"),
+}
+LATEST = ("agent", "docker_disk", "restarts")
+MAX_CLASSES, MAX_METRICS = 50, 100  # of what models printed in a minute
+
+
+class Raw:
+    """Lets lines pass as they are."""
+
+    silence = 30.0  # of the sampler, that a follower tells its reader
+
+    def add(self, seq, text):
+        return [(seq, text)]
+
+    def flush(self, late=False):
+        return []
+
+
+class Minutes:
+    """Makes one line of the lines of a minute of CLOCK_BOOTTIME; a minute may come in parts."""
+
+    silence = 75.0
+
+    def __init__(self):
+        self._of, self._lines = None, []
+
+    def add(self, seq, text):
+        line = json.loads(text)
+        minute = (line["boot"], line["up"] // MINUTE)
+        ready = self.flush() if minute != self._of else []
+        self._of = minute
+        self._lines.append(line)
+        return ready
+
+    def flush(self, late=False):
+        """What there is; when `late`, only of a minute that is over."""
+        if not self._lines or (late and uptime() < (self._of[1] + 1) * MINUTE + 2):
+            return []
+        lines, self._lines = self._lines, []
+        return [(lines[-1]["seq"], minute_line(lines))]
+
+
+def minute_line(lines):
+    """The text of the line that stands for `lines`."""
+    samples = [line["sample"] for line in lines]
+    figures = [charted(sample) for sample in samples]
+    events = [event for sample in samples for event in sample.get("events", [])]
+    left_out = ("events", "logs", "containers")
+    sample = merge([without(one, left_out) for one in samples], mean)
+    sample.update(containers=containers_of(samples), events=brief(events))
+    minute = {"from": lines[0]["seq"], "count": len(lines)}
+    minute.update(low=merge(figures, min), high=merge(figures, max))
+    minute["there"] = merge(figures, lambda found: round(100.0 * len(found) / len(lines), 2))
+    head = {key: lines[-1][key] for key in ("seq", "boot", "up", "time")}
+    return json.dumps(dict(head, minute=minute, sample=sample), separators=(",", ":")).encode()
+
+
+def without(sample, names):
+    return {name: value for name, value in sample.items() if name not in names}
+
+
+def charted(sample):
+    """Of a sample what is charted by its least and its highest."""
+    names = ("load", "temperatures", "docker_disk")
+    found = {name: sample[name] for name in names if name in sample}
+    for name, keys in CHARTED.items():
+        found[name] = {key: sample.get(name, {}).get(key) for key in keys}
+    disk = str(sample.get("docker_disk"))
+    return dict(found, disks={disk: sample.get("disks", {}).get(disk)})
+
+
+def containers_of(samples):
+    """The containers that were there at the end."""
+    looks = [sample["containers"] for sample in samples if "containers" in sample]
+    names = looks[-1] if looks else ()
+    return {name: merge([look[name] for look in looks if name in look], mean) for name in names}
+
+
+def merge(values, number):
+    """What stands for the values at one place of several samples; `number` does for numbers."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return None
+    if all(isinstance(value, dict) for value in values):
+        places = {}
+        for key, one in [item for value in values for item in value.items()]:
+            places.setdefault(key, []).append(one)
+        return {
+            key: found[-1] if key in LATEST else merge(found, number)
+            for key, found in places.items()
+        }
+    if all(isinstance(value, list) for value in values):
+        return merged_lists(values, number)
+    return number(values) if all(is_number(value) for value in values) else values[-1]
+
+
+def merged_lists(values, number):
+    """Words: each that was there; all else place by place."""
+    words = {one for value in values for one in value if isinstance(one, str)}
+    if words:
+        return sorted(words)
+    places = range(max(map(len, values)))
+    return [merge([value[at] for value in values if at < len(value)], number) for at in places]
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def mean(values):
+    found = sum(values) / len(values)
+    return round(found, 2) if abs(found) < 1000 else round(found)
+
+
+def brief(events):
+    """What models printed in a minute: of each class the surest, how many, and means."""
+    times, values, surest = {}, {}, {}
+    for one in events:
+        model = one["model"]
+        times[model] = one.get("time")
+        if one["event"] == "metric":
+            values.setdefault((model, str(one.get("name"))), []).append(one.get("value"))
+            continue
+        values.setdefault((model, "latency_ms"), []).append(one.get("latency_ms"))
+        for result in one["results"] if isinstance(one.get("results"), list) else ():
+            keep_surest(surest.setdefault(model, {}), result)
+    return [
+        {
+            "event": "prediction",
+            "model": model,
+            "time": times[model],
+            "results": [*results.values()],
+        }
+        for model, results in surest.items()
+    ] + [
+        {"event": "metric", "model": model, "time": times[model], "name": name, "value": value}
+        for (model, name), value in means(values)[:MAX_METRICS]
+    ]
+
+
+def means(values):
+    """[((model, name), mean)], and for each model with predictions how many there were."""
+    found = []
+    for (model, name), given in values.items():
+        numbers = [value for value in given if is_number(value)]
+        found += [((model, name), mean(numbers))] if numbers else []
+        found += [((model, "predictions"), len(given))] if name == "latency_ms" else []
+    return found
+
+
+def keep_surest(results, result):
+    """Keep `result` in {class: result} if it is the surest of its class."""
+    if not isinstance(result, dict) or not is_number(result.get("probability")):
+        return
+    name = str(result.get("class"))[:200]
+    known = results.get(name, {"probability": -1.0})
+    if result["probability"] > known["probability"] and (
+        name in results or len(results) < MAX_CLASSES
+    ):
+        kept = ("class", "probability", "box")
+        results[name] = {key: result[key] for key in kept if key in result}
+
+
+class Zipped:
+    """Writes lines as {"z":BASE64} of one zlib stream: what was said once costs little again."""
+
+    def __init__(self, write):
+        import zlib
+
+        self._write, self._stream, self._all = write, zlib.compressobj(9), zlib.Z_SYNC_FLUSH
+
+    def __call__(self, data):
+        if data:
+            packed = self._stream.compress(data) + self._stream.flush(self._all)
+            self._write(b'{"z":"%s"}\n' % binascii.b2a_base64(packed, newline=False))
+
+
 class Lane:
     """One stretch of the ring on its way to a reader: numbers `first` to `last`, None for ever."""
 
-    def __init__(self, folder, first, last=None):
+    def __init__(self, folder, first, last, pack):
         self.done = False
-        self._folder, self._next, self._last = folder, first, last
+        self._folder, self._next, self._last, self._pack = folder, first, last, pack
         self._cursor = Cursor(folder, first or 0)
 
     def items(self):
@@ -860,11 +1047,14 @@ class Lane:
             ready += self._gap(seq, text)
             if self._last is not None and seq > self._last:
                 break
-            ready.append((seq, text))
+            ready += self._pack.add(seq, text)
             self._next = seq + 1
-        self.done = self._last is not None and (not found or found[-1][0] >= self._last)
+        if self._last is None:
+            return ready + self._pack.flush(late=True)
+        self.done = not found or found[-1][0] >= self._last
         if self.done:
             self._cursor.close()
+            ready += self._pack.flush()
         return ready
 
     def _gap(self, seq, text):
@@ -875,7 +1065,7 @@ class Lane:
         fell_off = self._next < segments(self._folder)[0][0]
         if not fell_off and b'"start":true' in text[:120]:
             return []
-        return [(last, gap(self._next, last, "ring" if fell_off else "disk"))]
+        return [*self._pack.flush(), (last, gap(self._next, last, "ring" if fell_off else "disk"))]
 
 
 def gap(first, last, reason):
@@ -883,20 +1073,23 @@ def gap(first, last, reason):
 
 
 class Follower:
-    """Sends to `write` what a reader at `position` lacks: live first, the backlog behind it."""
+    """Sends to `write` what a reader at `position` lacks: live first, the backlog behind it.
 
-    def __init__(self, folder, position, write):
-        self._folder, self._write, self._backlog = folder, write, None
+    Or, not `live`, only what is in the position's holes.
+    """
+
+    def __init__(self, folder, position, write, pack=Raw, live=True):
+        self._folder, self._write, self._pack, self._backlog = folder, write, pack, None
         oldest, (last, _) = segments(folder)[:1], newest(folder) or (None, "")
         self._at, self._holes = position or (None, [])
         other_ring = position and (last is None or self._at >= last + LEAP)
         if other_ring or not position:
             self._at, self._holes = (oldest[0][0] - 1 if oldest else None), []
         first = None if self._at is None else self._at + 1
-        if last is not None and first < last and len(self._holes) < MAX_HOLES:
+        if live and last is not None and first < last and len(self._holes) < MAX_HOLES:
             self._holes = [(first, last - 1), *self._holes]
             first, self._at = last, last - 1
-        self._live = Lane(folder, first)
+        self._live = Lane(folder, first, None, pack()) if live else None
         self.say(follow=dict(hello(), newest=last))
         if other_ring:
             self._write(self._line(gap(position[0] + 1, None, "reset")))
@@ -904,7 +1097,7 @@ class Follower:
     def step(self):
         """Send what is ready, live first, then a chunk of the backlog; False when that was all."""
         lines = []
-        for seq, text in self._live.items():
+        for seq, text in self._live.items() if self._live else ():
             self._at = seq
             lines.append(self._line(text))
         if self._holes:
@@ -914,7 +1107,7 @@ class Follower:
 
     def _fill(self):
         (first, last), *rest = self._holes
-        self._backlog = self._backlog or Lane(self._folder, first, last)
+        self._backlog = self._backlog or Lane(self._folder, first, last, self._pack())
         lines = []
         for seq, text in self._backlog.items():
             self._holes = [(seq + 1, last), *rest] if seq < last else rest
@@ -1046,14 +1239,19 @@ def ticks(interval):
 def follow(options):
     folder = ring_folder()
     changes = Changes(folder)
-    follower = Follower(folder, options.get("--after"), print_out)
+    write = Zipped(print_out) if "--zip" in options else print_out
+    pack = Minutes if "--minutes" in options else Raw
+    live = "--holes" not in options
+    follower = Follower(folder, options.get("--after"), write, pack, live)
     sent = told = uptime()
     while True:
         if follower.step():
             sent = told = uptime()
             continue
+        if not live:
+            return 0
         changes.wait()
-        if uptime() > told + SILENCE:
+        if uptime() > told + pack.silence:
             told = uptime()
             follower.say(silent=round(told - sent, 1))
 
@@ -1065,10 +1263,11 @@ def positive(text):
     return found
 
 
+FOLLOW = {"--after": parse_position, "--holes": None, "--minutes": None, "--zip": None}
 COMMANDS = {
     "once": (once, {}),
     "sample": (sample, {"--interval": positive, "--bytes": positive, "--no-containers": None}),
-    "follow": (follow, {"--after": parse_position}),
+    "follow": (follow, FOLLOW),
 }
 
 

@@ -18,11 +18,12 @@ from conftest import Home, wait_until
 
 from evc.doors import fleet as fleets
 from evc.doors import store
-from tests.checker import Key, hashed, missing_and_double
+from tests.checker import Key, covered, hashed, missing_and_double
 
 pytestmark = pytest.mark.fleet
 
 EDGES = ("edge01", "edge02", "edge03")
+METERED = "builder01"
 KEPT = "/var/tmp/kept"
 # Runs on a node, as root: keeps each line that ever was whole in the ring.
 KEEPER = f"""
@@ -108,9 +109,10 @@ def docker(*words: str) -> None:
 
 @pytest.fixture(scope="module")
 def nodes(home: Home) -> Iterator[None]:
-    """The lab's edge nodes, registered, without an agent."""
-    for node in EDGES:
+    """The lab's nodes, registered, without an agent; the link of one is paid by the byte."""
+    for node in (*EDGES, METERED):
         home.json("node", "add", node)
+    home.evc("node", "set", METERED, "--metered")
     yield
     home.evc("lab", "up", "--nodes", "3", "--builders", "1")
 
@@ -125,7 +127,7 @@ def logger(home: Home, nodes: None, tmp_path: Path) -> Iterator[Running]:
 
 
 def test_one_sample_of_each_node_without_an_agent_there(home: Home, nodes: None) -> None:
-    home.evc("logger", "--once", "--on", ",".join(EDGES))
+    home.evc("logger", "--once")
     status: Any = home.json("status", "--on", ",".join(EDGES))
     for node in status["nodes"]:
         assert node["sample_age_s"] < 60 and 0 <= node["sample"]["idle"] <= 100
@@ -139,6 +141,7 @@ def test_whatever_is_cut_or_killed_nothing_is_missing_and_nothing_double(
     home: Home, logger: Running
 ) -> None:
     began = time.time()
+    keep(home, METERED)
     for node in EDGES:
         keep(home, node)
         wait_until(f"{node} is heard", lambda node=node: newest(home, node) > began)  # type: ignore[misc]
@@ -161,6 +164,21 @@ def test_whatever_is_cut_or_killed_nothing_is_missing_and_nothing_double(
     assert logger.end() == 0
     for node in EDGES:
         check(home, node, wrote[node])
+    check_metered(home)
+
+
+def check_metered(home: Home) -> None:
+    """Of all that was received each sample is in one minute; then it is there itself."""
+    last, _, hole = positions(home)[METERED].partition(",")
+    wrote = {key: one for key, one in kept(home, METERED).items() if key[1] <= int(last)}
+    assert not hole and len(wrote) > 20
+    with store.opened(home.fleet.database, fleets.share() / "db") as opened:
+        assert {*wrote} <= {*covered(opened, METERED)}
+        assert len(covered(opened, METERED)) == len({*covered(opened, METERED)})
+    home.evc("logger", "--raw", METERED, "--since", "2h")
+    check(home, METERED, wrote)
+    (node,) = home.json("status", "--on", METERED)["nodes"]
+    assert 10_000 < node["link_bytes_today"] < node["link_budget"] == 3_000_000
 
 
 def cut_a_link(home: Home, node: str) -> None:
@@ -196,3 +214,14 @@ def check(home: Home, node: str, wrote: dict[Key, str]) -> None:
         assert missing_and_double(opened, node, wrote) == ([], [])
         assert opened.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert len(wrote) > 10
+
+
+def test_a_link_that_carried_what_it_may_is_left_alone(home: Home, nodes: None) -> None:
+    config = home.fleet.config_file
+    before = config.read_text()
+    config.write_text(before + "\nmetered: {megabytes_a_day: 0.001}\n")
+    try:
+        done = home.evc("logger", "--once", "--on", METERED, code=1)
+    finally:
+        config.write_text(before)
+    assert "today's 0.001 MB of its link are used up" in done.stderr

@@ -29,6 +29,17 @@ def sample(seq, at=None, up=None, **figures):
         time=time.time(), sample={"cpu": {"idle": 50.0}, **figures})
 say(at="", follow={"boot": "b", "up": 2000.0, "time": time.time(), "program": "x", "newest": 9})
 """
+# A minute of numbers, and one line of a compressed stream; for a node that is metered.
+MINUTES = """
+import binascii, zlib
+def minute(first, last, at=None):
+    say(at=at or str(last), seq=last, boot="b", up=1000.0 + last, time=time.time(),
+        minute={"from": first, "count": 2}, sample={"cpu": {"idle": 50.0}})
+def squeezed(text):
+    stream = zlib.compressobj()
+    packed = stream.compress(text) + stream.flush(zlib.Z_SYNC_FLUSH)
+    say(z=binascii.b2a_base64(packed, newline=False).decode())
+"""
 END = "\nsample(900)\ntime.sleep(60)\n"
 GOOD = [900]
 
@@ -42,11 +53,12 @@ def fleet(tmp_path: Path) -> Fleet:
 def log(fleet: Fleet) -> Iterator[Any]:
     """Runs the logger once against an agent of this text; the rows stored, and what was dropped."""
 
-    def run(agent: str) -> tuple[list[int], dict[str, int]]:
+    def run(agent: str, metered: bool = False) -> tuple[list[int], dict[str, int]]:
         with store.opened(fleet.database, fleets.share() / "db") as opened:
             opened.write(
-                "INSERT INTO node (name, address, port, is_local, added_at, registered_at)"
-                " VALUES ('here', '', 0, 1, 0, 0)"
+                "INSERT INTO node (name, address, port, is_local, added_at, registered_at, metered)"
+                " VALUES ('here', '', 0, 1, 0, 0, ?)",
+                (int(metered),),
             )
             home = Path(plays.home(fleet, inventory.everyone(opened)[0]))
             home.mkdir()
@@ -100,3 +112,28 @@ def test_what_is_wrong_is_dropped_and_counted(
     found, counted = log(agent)
     assert found == [*stored, *GOOD]
     assert counted == dropped
+
+
+@pytest.mark.parametrize(
+    ("agent", "stored", "dropped"),
+    [
+        ("minute(4, 5); minute(5, 7); minute(4, 8)", [5], {"replayed or reordered": 2}),
+        ("minute(4, 9, at='9,5-6'); minute(5, 6, at='9')", [6], {"replayed or reordered": 1}),
+    ],
+    ids=["twice", "a hole of its own"],
+)
+def test_a_sample_is_in_one_minute_only(
+    log: Any, agent: str, stored: list[int], dropped: dict[str, int]
+) -> None:
+    found, counted = log(MINUTES + agent, metered=True)
+    assert found == [*stored, *GOOD]
+    assert counted == dropped
+
+
+def test_a_bomb_ends_its_connection_and_no_other(log: Any) -> None:
+    """It comes again, of course, and is the same: but the sample before it is kept."""
+    once = (
+        "import os\nif not os.path.exists(__file__ + '.done'):\n    open(__file__ + '.done', 'w')"
+    )
+    found, counted = log(f"{MINUTES}\n{once}; squeezed(b'x' * 10**8 + b'\\n')", metered=True)
+    assert (found, counted) == (GOOD, {"unreadable": 1})

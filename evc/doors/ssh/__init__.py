@@ -14,7 +14,8 @@ from evc.doors.ssh.connections import (
 from evc.doors.ssh.keys import HostKey, ensure_key, fingerprint, key_pair, pattern
 from evc.doors.ssh.ports import forwarded_port, lent_ports
 from evc.doors.ssh.programs import follow, lines
+from evc.doors.ssh.wire import Wire
 
-__all__ = ["HostKey", "HostKeyRefused", "Jump", "SshError", "Target", "connection", "ensure_key",
-           "fingerprint", "follow", "forwarded_port", "host_key", "key_pair", "lent_ports", "lines",
-           "pattern"]  # fmt: skip
+__all__ = ["HostKey", "HostKeyRefused", "Jump", "SshError", "Target", "Wire", "connection",
+           "ensure_key", "fingerprint", "follow", "forwarded_port", "host_key", "key_pair",
+           "lent_ports", "lines", "pattern"]  # fmt: skip

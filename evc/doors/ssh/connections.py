@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
 from evc.doors.ssh.keys import HostKey, pattern
+from evc.doors.ssh.wire import Wire
 from evc.pure.errors import EvcError
 
 CONNECT_SECONDS = 15.0
@@ -41,6 +42,12 @@ class Target:
     key: Path
     known_hosts: Path
     jump: Jump = ""
+    wire: Wire | None = None  # what counts the bytes of a link that is paid by them
+
+    def counted(self, wire: Wire) -> Target:
+        """The same, its connections and those to its jump host counted."""
+        jump = self.jump if isinstance(self.jump, str) else self.jump.counted(wire)
+        return replace(self, jump=jump, wire=wire)
 
 
 # The host that leads to another: [USER@]HOST[:PORT], reached as the person behind this command
@@ -100,8 +107,10 @@ async def connected(target: Target, tunnel: Any) -> asyncssh.SSHClientConnection
                 known_hosts=str(target.known_hosts),
                 agent_path=None,
                 encryption_algs=CIPHERS,
-                keepalive_interval=KEEPALIVE_SECONDS,
+                keepalive_interval=0 if target.wire else KEEPALIVE_SECONDS,
                 keepalive_count_max=KEEPALIVES,
+                rekey_seconds="1d" if target.wire else "1h",
+                client_factory=target.wire.client if target.wire else None,
             ),
             timeout=CONNECT_SECONDS,
         )

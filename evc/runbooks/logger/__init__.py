@@ -20,8 +20,9 @@ from evc.pure.inventory import Node
 from evc.runbooks import nodes as inventory
 from evc.runbooks.logger.agents import Agents
 from evc.runbooks.logger.jobs import Jobs
+from evc.runbooks.logger.metered import Meter
 from evc.runbooks.logger.pace import Pace
-from evc.runbooks.logger.record import Reached, Received, Recorder
+from evc.runbooks.logger.record import Item, Recorder
 from evc.runbooks.logger.stream import Say, Shared, Stream
 
 T = TypeVar("T")
@@ -83,8 +84,10 @@ class Logger:
 
     async def run(self) -> dict[str, bool]:
         """From the first connection to the last row; see `logger.run`."""
-        jobs = Jobs(self._fleet, self._fleet.config().alerts, self._say)
-        queue: asyncio.Queue[Received | Reached] = asyncio.Queue(QUEUE_LINES)
+        config = self._fleet.config()
+        jobs = Jobs(self._fleet, config.alerts, self._say)
+        queue: asyncio.Queue[Item] = asyncio.Queue(QUEUE_LINES)
+        self._budget = config.metered.budget
         agents = Agents(self._fleet)
         self._shared = Shared(self._fleet, queue, agents, self._say, self._pace)
         stop = self._told_to_stop()
@@ -130,23 +133,34 @@ class Logger:
     async def _look(self) -> None:
         async with self._database:
             wanted = {node.name: node for node in self._wanted()}
-            new = wanted.keys() - self._streams.keys()
+            same = {
+                name
+                for name, (stream, _) in self._streams.items()
+                if name in wanted and _place(stream.node) == _place(wanted[name])
+            }
+            new = wanted.keys() - same
             positions = {name: self._recorder.position(name) for name in new}
-        for name, (stream, task) in list(self._streams.items()):
-            if name not in wanted or _place(stream.node) != _place(wanted[name]):
-                task.cancel()
-                await asyncio.wait([task])
-                del self._streams[name]
-                positions[name] = stream.position  # what is queued is not in the database yet
-        for name in wanted.keys() - self._streams.keys():
-            stream = Stream(self._shared, wanted[name], positions[name])
+            meters = {name: self._meter(wanted[name]) for name in new}
+        for name in self._streams.keys() - same:
+            stream, task = self._streams.pop(name)
+            task.cancel()
+            await asyncio.wait([task])
+            positions[name] = stream.position  # what is queued is not in the database yet
+        for name in new:
+            stream = Stream(self._shared, wanted[name], positions[name], meters[name])
             self._streams[name] = (stream, asyncio.create_task(stream.run()))
+
+    def _meter(self, node: Node) -> Meter | None:
+        """What counts the bytes of a node's link, if they are paid for."""
+        if not node.metered:
+            return None
+        return Meter(node.name, self._budget, self._recorder.carried, self._shared.queue)
 
     def _wanted(self) -> list[Node]:
         nodes = [node for node in inventory.everyone(self._store) if node.registered]
         return [node for node in nodes if self._names is None or node.name in self._names]
 
-    async def _write(self, queue: asyncio.Queue[Received | Reached], stop: asyncio.Event) -> None:
+    async def _write(self, queue: asyncio.Queue[Item], stop: asyncio.Event) -> None:
         """Store what comes, many at a time, until told to stop and nothing is left."""
         beat = time.monotonic()
         while not (stop.is_set() and queue.empty()):
@@ -165,7 +179,7 @@ class Logger:
         async with self._database:
             await asyncio.to_thread(work, value)
 
-    async def _store_it(self, batch: list[Received | Reached], stop: asyncio.Event) -> None:
+    async def _store_it(self, batch: list[Item], stop: asyncio.Event) -> None:
         """Try until the disk takes it; meanwhile the queue fills, and the nodes keep the rest."""
         while True:
             try:
@@ -184,8 +198,8 @@ async def _pause(seconds: float, stop: asyncio.Event) -> None:
             await stop.wait()
 
 
-def _place(node: Node) -> tuple[str, int, str, str, bool]:
-    return node.address, node.port, node.jump, node.tunnel, node.local
+def _place(node: Node) -> tuple[str, int, str, str, bool, bool]:
+    return node.address, node.port, node.jump, node.tunnel, node.local, node.metered
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:

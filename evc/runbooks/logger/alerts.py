@@ -13,7 +13,8 @@ from evc.pure.alerts import Alerts, AlertSettings, Seen, Threshold
 from evc.pure.names import printable
 from evc.runbooks.rollups import first_id
 
-SLACK_SECONDS = 15.0  # three intervals: a span is covered when a sample is this near its beginning
+# A span is covered when a sample is this near its beginning: three intervals, or a minute and such.
+SLACK_SECONDS, METERED_SLACK_SECONDS = 15.0, 75.0
 _FIGURES = {
     "cpu": "100 - idle",
     "memory": "memory_used",
@@ -23,7 +24,7 @@ _FIGURES = {
     "swap": "100.0 * swap_used / nullif(swap_total, 0)",
 }
 _NODES = """
-SELECT logged_node.id, node.name, span.up, span.reason,
+SELECT logged_node.id, node.name, node.metered, span.up, span.reason,
   CASE WHEN span.up THEN span.since ELSE coalesce(
     (SELECT max(until) FROM reachability WHERE node_id = logged_node.id AND up),
     (SELECT min(since) FROM reachability WHERE node_id = logged_node.id)) END AS since,
@@ -85,29 +86,33 @@ def _node(store: Store, settings: AlertSettings, row: dict[str, Any], now: float
         row["since"],
         row["reason"],
         None if row["newest"] is None else now - row["newest"],
-        [one for one in settings.thresholds if _exceeded(store, row["id"], one, now)],
-        _unhealthy(store, settings, row["id"], now),
+        [one for one in settings.thresholds if _exceeded(store, row, one, now)],
+        _unhealthy(store, settings, row, now),
         _quiet(store, settings, row, now),
     )
 
 
-def _exceeded(store: Store, node: int, threshold: Threshold, now: float) -> bool:
-    figure, begin = _FIGURES[threshold.figure], now - max(threshold.seconds, SLACK_SECONDS)
+def _slack(row: dict[str, Any]) -> float:
+    return METERED_SLACK_SECONDS if row["metered"] else SLACK_SECONDS
+
+
+def _exceeded(store: Store, row: dict[str, Any], threshold: Threshold, now: float) -> bool:
+    figure, begin = _FIGURES[threshold.figure], now - max(threshold.seconds, _slack(row))
     found = store.row(
         f"SELECT min(one) AS low, max(one) AS high, min(time) AS first FROM"
         f" (SELECT {figure} AS one, time FROM sample WHERE node_id = ? AND id >= ?)",
-        (node, first_id(begin)),
+        (row["id"], first_id(begin)),
     )
     if not found or found["low"] is None:
         return False
-    return found["first"] <= begin + SLACK_SECONDS and threshold.holds(found["low"], found["high"])
+    return found["first"] <= begin + _slack(row) and threshold.holds(found["low"], found["high"])
 
 
-def _unhealthy(store: Store, settings: AlertSettings, node: int, now: float) -> list[str]:
-    begin = now - max(settings.unhealthy_after, SLACK_SECONDS)
-    rows = store.rows(_CONTAINERS, (node, first_id(begin)))
-    whole = [row for row in rows if row["first"] <= begin + SLACK_SECONDS]
-    return sorted({row["model"] for row in whole if row["unwell"] == row["seen"]})
+def _unhealthy(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> list[str]:
+    begin = now - max(settings.unhealthy_after, _slack(row))
+    rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
+    whole = [one for one in rows if one["first"] <= begin + _slack(row)]
+    return sorted({one["model"] for one in whole if one["unwell"] == one["seen"]})
 
 
 def _quiet(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> list[str]:
@@ -115,7 +120,7 @@ def _quiet(store: Store, settings: AlertSettings, row: dict[str, Any], now: floa
         return []
     begin = now - settings.no_prediction_after
     rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
-    running = {one["model"] for one in rows if one["ran"] and one["first"] <= begin + SLACK_SECONDS}
+    running = {one["model"] for one in rows if one["ran"] and one["first"] <= begin + _slack(row)}
     return sorted(
         model for model in running if not store.rows(_PREDICTED, (row["name"], model, begin))
     )

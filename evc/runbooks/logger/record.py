@@ -19,7 +19,18 @@ from evc.pure.samples import FIGURES, Container, Gap, Sample
 from evc.runbooks.rollups import SLOT_SECONDS
 
 MAX_KNOWN = 20_000
-_COLUMNS = ("id", "node_id", "boot_id", "seq", "time", "up", "estimated", *FIGURES, "detail")
+_COLUMNS = (
+    "id",
+    "node_id",
+    "boot_id",
+    "seq",
+    "time",
+    "up",
+    "estimated",
+    *FIGURES,
+    "detail",
+    "covers",
+)
 _SAMPLE = (
     f"INSERT INTO sample ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
     " ON CONFLICT (id) DO NOTHING"
@@ -48,6 +59,15 @@ class Received:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """Bytes that the link of a metered node carried, on the UTC day that began at `day`."""
+
+    node: str
+    day: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Reached:
     """A node can be reached from now on, or can't, and why."""
 
@@ -55,6 +75,9 @@ class Reached:
     up: bool
     reason: str
     since: float
+
+
+Item = Received | Reached | Carried
 
 
 class Recorder:
@@ -77,7 +100,14 @@ class Recorder:
         row = self._store.row("SELECT position FROM logged_node WHERE name = ?", (node,))
         return positions.parse(row["position"]) if row else positions.NOTHING
 
-    def write(self, items: Sequence[Received | Reached]) -> None:
+    def carried(self, node: str, day: int) -> int:
+        """Bytes that a node's link carried on a day."""
+        row = self._store.row(
+            "SELECT bytes FROM link JOIN logged_node ON logged_node.id = node_id"
+            " WHERE name = ? AND day = ?", (node, day))  # fmt: skip
+        return int(row["bytes"]) if row else 0
+
+    def write(self, items: Sequence[Item]) -> None:
         """All of it or nothing; raises StoreError when the disk does not take it."""
         spans = dict(self._spans)
         if len(self._boots) + len(self._containers) > MAX_KNOWN:
@@ -87,6 +117,8 @@ class Recorder:
                 for item in items:
                     if isinstance(item, Reached):
                         self._span(item)
+                    elif isinstance(item, Carried):
+                        self._carried(item)
                 received = [item for item in items if isinstance(item, Received)]
                 self._samples(received)
                 self._rest(received)
@@ -126,6 +158,7 @@ class Recorder:
         return (
             identity, node, boot, sample.seq, moment.time, sample.up, int(moment.estimated),
             *[figures[name] for name in FIGURES], sample.detail,
+            sample.minute.count if sample.minute else None,
         )  # fmt: skip
 
     def _rest(self, received: Sequence[Received]) -> None:
@@ -166,6 +199,13 @@ class Recorder:
         self._store.write_all(
             "INSERT INTO dropped VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET count = count + excluded.count, time = excluded.time", rows)  # fmt: skip
+
+    def _carried(self, carried: Carried) -> None:
+        self._store.write(
+            "INSERT INTO link VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
+            (self._node(carried.node), carried.day, carried.bytes),
+        )
 
     def _span(self, reached: Reached) -> None:
         node = self._node(reached.node)

@@ -16,12 +16,14 @@ from evc.pure import samples
 from evc.pure.clocks import Clock, Moment
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
+from evc.pure.minutes import Unzipped
 from evc.pure.positions import Position
 from evc.pure.samples import Gap, Hello, Line, Sample
 from evc.runbooks import plays
 from evc.runbooks.logger.agents import Agents
+from evc.runbooks.logger.metered import METERED, Meter, UsedUp
 from evc.runbooks.logger.pace import Pace
-from evc.runbooks.logger.record import Reached, Received
+from evc.runbooks.logger.record import Item, Reached, Received
 
 HANDSHAKES = 30  # at once: more of them make sshd on a jump host refuse, and eat the controller
 DEADLINE_SECONDS = 90.0  # an agent says something every 30 s, though it has no sample
@@ -37,7 +39,7 @@ class Shared:
     """What all streams have in common."""
 
     fleet: Fleet
-    queue: asyncio.Queue[Received | Reached]
+    queue: asyncio.Queue[Item]
     agents: Agents
     say: Say
     pace: Pace
@@ -46,10 +48,12 @@ class Shared:
 
 
 class Stream:
-    """Receives from one node, for ever."""
+    """Receives from one node, for ever; with a `meter` by minutes, compressed."""
 
-    def __init__(self, shared: Shared, node: Node, position: Position) -> None:
-        self.node, self.position = node, position
+    def __init__(
+        self, shared: Shared, node: Node, position: Position, meter: Meter | None = None
+    ) -> None:
+        self.node, self.position, self._meter = node, position, meter
         self.settled = asyncio.Event()  # a sample came, or it is known that none will
         self.heard = False
         self._shared = shared
@@ -63,23 +67,41 @@ class Stream:
         while True:
             try:
                 await self._connection()
+            except UsedUp as error:
+                self.settled.set()
+                await self._down(error.message)
+                await asyncio.sleep(error.seconds)
             except EvcError as error:
                 await self._broken(error.message)
 
     async def _connection(self) -> None:
         """One connection, to its end; raises EvcError."""
         node, fleet = self.node, self._shared.fleet
-        argv = ["env", f"EVC_NODE_HOME={plays.home(fleet, node)}", "python3"]
-        argv += [f"{plays.home(fleet, node)}/evc_agent.py", "follow", "--after", str(self.position)]
-        self._clock = None
+        words = METERED if self._meter else []
+        argv = plays.agent(fleet, node, "follow", "--after", str(self.position), *words)
+        self._clock, self._unzipped = None, Unzipped()
         self._shared.pace.hurry()
         # Those that failed wait for each other, not in the way of those that will answer.
         gate = self._shared.retries if self._failures else self._shared.handshakes
-        lines = ssh.follow(plays.target(fleet, node), argv, gate, DEADLINE_SECONDS)
-        async with contextlib.aclosing(lines):
-            async for some in lines:
-                for text in some:
-                    await self._take(text)
+        target = plays.target(fleet, node)
+        target = target.counted(self._meter.wire) if self._meter else target
+        lines = ssh.follow(target, argv, gate, DEADLINE_SECONDS)
+        with self._meter or contextlib.nullcontext():
+            async with contextlib.aclosing(lines):
+                async for some in lines:
+                    for text in some:
+                        await (self._unzip(text) if self._meter else self._take(text))
+
+    async def _unzip(self, text: bytes) -> None:
+        assert self._meter
+        try:
+            lines = self._unzipped.lines(text)
+        except ValueError as error:  # it is one stream: nothing after it can be read either
+            await self._drop(UNREADABLE)
+            raise EvcError(f"its agent's compressed lines cannot be read: {error}") from None
+        for line in lines:
+            await self._take(line)
+        self._meter.count()
 
     async def _take(self, text: bytes) -> None:
         try:
@@ -132,8 +154,8 @@ class Stream:
         """Whether it was lacking, is not any more, and nothing else is lacking again."""
         if isinstance(what, Gap):
             return what.reason == RESET or line.at.follows(self.position)
-        seq, before = what.seq, self.position
-        return before.lacks(seq) and not line.at.lacks(seq) and line.at.follows(before)
+        numbers, before = (what.first, what.seq), self.position
+        return before.lacks_all(*numbers) and line.at.has_all(*numbers) and line.at.follows(before)
 
     async def _drop(self, what: str) -> None:
         moment = Moment(time.time(), False)

@@ -66,9 +66,10 @@ def fill(ring: Any, numbers: range) -> None:
 class Reader:
     """A follower in this process; what it sent, and the position with it."""
 
-    def __init__(self, folder: Path, position: str = "") -> None:
+    def __init__(self, folder: Path, position: str = "", *how: Any) -> None:
         self.out = b""
-        self.follower = agent.Follower(str(folder), agent.parse_position(position), self._write)
+        at = agent.parse_position(position)
+        self.follower = agent.Follower(str(folder), at, self._write, *how)
 
     def _write(self, data: bytes) -> None:
         self.out += data

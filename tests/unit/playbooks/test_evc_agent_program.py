@@ -186,7 +186,7 @@ class TestProgram:
 
     def test_silence_is_said(self, program: Program) -> None:
         copy = program.copy(
-            "os.O_RDONLY), 5.0", "os.O_RDONLY), 0.1", "SILENCE = 30.0", "SILENCE = 0.5"
+            "os.O_RDONLY), 5.0", "os.O_RDONLY), 0.1", "silence = 30.0", "silence = 0.5"
         )
         lines = lines_of(program.start("follow", program=copy), 3)
         assert lines[1]["silent"] >= 0.5 and lines[2]["silent"] >= 1.0

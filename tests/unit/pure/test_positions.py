@@ -24,13 +24,12 @@ def test_what_is_no_position(text: object) -> None:
 
 
 def test_what_is_lacking() -> None:
-    assert [seq for seq in range(1, 23) if SOME.lacks(seq)] == [
-        *range(3, 10),
-        *range(15, 19),
-        21,
-        22,
-    ]
-    assert NOTHING.lacks(0)
+    lacking = [*range(3, 10), *range(15, 19), 21, 22]
+    assert [seq for seq in range(1, 23) if SOME.lacks_all(seq, seq)] == lacking
+    assert [seq for seq in range(1, 23) if not SOME.has_all(seq, seq)] == lacking
+    assert SOME.lacks_all(3, 9) and not SOME.lacks_all(3, 10) and not SOME.lacks_all(20, 21)
+    assert SOME.has_all(10, 14) and not SOME.has_all(10, 15) and not SOME.has_all(1, 3)
+    assert NOTHING.lacks_all(0, 0) and not NOTHING.has_all(0, 0)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,11 @@ import pytest
 
 from evc.doors import store
 from evc.doors.store import Store
+from evc.pure import samples
+from evc.pure.clocks import Moment
+from evc.pure.samples import Sample
 from evc.runbooks import rollups
-from evc.runbooks.logger.record import Recorder
+from evc.runbooks.logger.record import Received, Recorder
 from tests.unit.runbooks.test_logger_record import NOW, received
 
 MIGRATIONS = Path(__file__).parents[3] / "db"
@@ -37,6 +42,31 @@ def same(opened: Store) -> None:
         assert len(rolled) == len(raw) > 1
         for one, other in zip(rolled, raw, strict=True):
             assert tuple(one.values()) == pytest.approx(tuple(other.values()))
+
+
+def test_rows_that_stand_for_several_samples_count_as_those(opened: Store) -> None:
+    """The same figures, once as samples and once as a metered node's minutes of three each."""
+    write(opened, range(900, 1500))
+    rollups.roll(opened)
+    expected = opened.rows(ROLLED.format("minute")), opened.rows(ROLLED.format("hour"))
+    opened.write("DELETE FROM sample")
+    Recorder(opened).write([minute(seq) for seq in range(900, 1500, 3)])
+    rollups.roll(opened)
+    found = opened.rows(ROLLED.format("minute")), opened.rows(ROLLED.format("hour"))
+    for one, other in zip(expected[0] + expected[1], found[0] + found[1], strict=True):
+        assert tuple(one.values()) == pytest.approx(tuple(other.values()))
+
+
+def minute(first: int) -> Received:
+    """Of `first` and the two behind it, as `write` writes them; three are never of two minutes."""
+    values = [seq * 7 % 100 for seq in range(first, first + 3)]
+    least, most = ({"cpu": {"idle": one}} for one in (min(values), max(values)))
+    told = {"from": first, "count": 3, "low": least, "high": most}
+    line = {"at": "1", "seq": first + 2, "boot": "b-1", "up": 5.0, "time": NOW, "minute": told}
+    mean = {"cpu": {"idle": sum(values) / 3}}
+    what = samples.read(json.dumps({**line, "sample": mean}).encode()).what
+    assert isinstance(what, Sample)
+    return Received("cam01", None, what, Moment(NOW + 5 * first, False), Counter())
 
 
 def test_minutes_and_hours_are_those_of_the_raw_rows(opened: Store) -> None:
