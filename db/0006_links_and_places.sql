@@ -8,3 +8,15 @@ CREATE TABLE link (
   bytes INTEGER NOT NULL,            -- the logger's connections of a metered node, headers included
   PRIMARY KEY (node_id, day)
 ) STRICT, WITHOUT ROWID;
+
+-- Which way an alert was told, when it began and when it was over. What is not here is tried again.
+CREATE TABLE telling (
+  alert_id INTEGER NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+  way TEXT NOT NULL,                 -- webhook, command, email
+  over INTEGER NOT NULL,             -- 0: that it began, 1: that it is over
+  time REAL NOT NULL,
+  PRIMARY KEY (alert_id, way, over)
+) STRICT, WITHOUT ROWID;
+INSERT INTO telling SELECT alert.id, way.value, over.value, since
+FROM alert, json_each('["webhook", "command", "email"]') AS way, json_each('[0, 1]') AS over
+WHERE until IS NOT NULL OR over.value = 0;

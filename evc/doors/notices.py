@@ -14,24 +14,25 @@ from evc.pure.alerts import AlertSettings
 SECONDS = 15.0
 
 
-def tell(settings: AlertSettings, text: str) -> list[str]:
-    """Send `text` on each way there is; what went wrong."""
-    ways: list[tuple[str, Callable[[], None]]] = []
+def ways(settings: AlertSettings) -> dict[str, Callable[[str], None]]:
+    """The ways there are to tell somebody a text; each raises what `tried` knows."""
+    found: dict[str, Callable[[str], None]] = {}
     if settings.webhook:
-        ways.append(("webhook", lambda: _post(str(settings.webhook), text)))
+        found["webhook"] = lambda text: _post(str(settings.webhook), text)
     if settings.command:
-        ways.append(("command", lambda: _run(settings.command, text)))
+        found["command"] = lambda text: _run(settings.command, text)
     if settings.email:
-        ways.append(("email", lambda: _mail(settings, text)))
-    return [problem for name, way in ways if (problem := _tried(name, way))]
+        found["email"] = lambda text: _mail(settings, text)
+    return found
 
 
 def ping(url: str) -> str:
     """Tell a dead man's switch elsewhere that this machine lives; what went wrong, or ''."""
-    return _tried("ping", lambda: _open(urllib.request.Request(url)))
+    return tried("ping", lambda: _open(urllib.request.Request(url)))
 
 
-def _tried(name: str, way: Callable[[], None]) -> str:
+def tried(name: str, way: Callable[[], None]) -> str:
+    """Go a way; what went wrong, or ''."""
     try:
         way()
     except (OSError, ValueError, smtplib.SMTPException, subprocess.SubprocessError) as error:

@@ -81,6 +81,7 @@ class AlertSettings(Strict):
     groups: dict[GroupName, Seconds] = {}
     silent_after: Seconds = 300
     unhealthy_after: Seconds = 120
+    no_frame_after: Seconds = 120
     no_prediction_after: Seconds | None = None
     hours: Annotated[str, AfterValidator(_hours)] = "00:00-23:59"
     thresholds: list[Threshold] = DEFAULT_THRESHOLDS
@@ -114,6 +115,7 @@ class Seen:
     exceeded: Sequence[Threshold] = ()
     unhealthy: Sequence[str] = ()
     quiet: Sequence[str] = ()
+    blind: Sequence[str] = ()
 
 
 Alerts = dict[tuple[str, str], str]
@@ -141,6 +143,8 @@ def _of_a_node(settings: AlertSettings, one: Seen, now: float) -> Alerts:
         found[one.name, "silent"] = f"connected, but no sample for {age / 60:.0f} min"
     for model in one.unhealthy:
         found[one.name, f"unhealthy {model}"] = f"{model} is unhealthy, or restarts again and again"
+    for model in one.blind:
+        found[one.name, f"blind {model}"] = f"{model} runs, and gets no new frame from its camera"
     if settings.open_at(now):
         for model in one.quiet:
             found[one.name, f"quiet {model}"] = f"{model} runs, and predicts nothing"

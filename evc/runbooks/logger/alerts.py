@@ -1,17 +1,15 @@
-"""Alerts from what was recorded: each once when it begins, grouped, and once when it is over."""
+"""Alerts from what was recorded: when each begins, and when it is over."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from evc.doors import notices
 from evc.doors.store import Store
 from evc.pure import alerts
 from evc.pure.alerts import Alerts, AlertSettings, Seen, Threshold
 from evc.pure.names import printable
-from evc.runbooks.rollups import first_id
+from evc.runbooks.rollups import DAY, first_id
 
 # A span is covered when a sample is this near its beginning: three intervals, or a minute and such.
 SLACK_SECONDS, METERED_SLACK_SECONDS = 15.0, 75.0
@@ -43,15 +41,16 @@ FROM sample JOIN container_sample ON sample_id = sample.id
 JOIN container ON container.id = container_id
 WHERE sample.node_id = ? AND sample.id >= ? GROUP BY container.id
 """
+# Of camera models: what one of them printed of any frame, and whether it ever does.
+_CAMERAS = """
+SELECT DISTINCT model FROM release WHERE json_extract(config, '$.serve.mode') = 'camera'
+"""
+_PRINTED = "SELECT 1 FROM metric WHERE id >= ? AND id < ? AND node_id = ? AND model = ? LIMIT 1"
 _PREDICTED = "SELECT 1 FROM prediction WHERE node = ? AND model = ? AND time >= ? LIMIT 1"
 
-Tell = Callable[[AlertSettings, str], Sequence[str]]
 
-
-def watch(
-    store: Store, settings: AlertSettings, now: float, tell: Tell = notices.tell
-) -> tuple[str, list[str]]:
-    """Look once: what was told ('' for nothing), and what went wrong in telling it."""
+def watch(store: Store, settings: AlertSettings, now: float) -> str:
+    """Look once, and record what is new and what is over; both as lines, '' for nothing."""
     firing = alerts.firing(settings, _seen(store, settings, now), now)
     standing: Alerts = {
         (row["node"], row["kind"]): row["text"]
@@ -59,10 +58,8 @@ def watch(
     }
     fired = {key: printable(text) for key, text in firing.items() if key not in standing}
     resolved = {key: text for key, text in standing.items() if key not in firing}
-    text = alerts.message(fired, resolved)
-    problems = tell(settings, text) if text else []
     _record(store, fired, resolved, now)
-    return text, list(problems)
+    return alerts.message(fired, resolved)
 
 
 def _record(store: Store, fired: Alerts, resolved: Alerts, now: float) -> None:
@@ -89,6 +86,7 @@ def _node(store: Store, settings: AlertSettings, row: dict[str, Any], now: float
         [one for one in settings.thresholds if _exceeded(store, row, one, now)],
         _unhealthy(store, settings, row, now),
         _quiet(store, settings, row, now),
+        _blind(store, settings, row, now),
     )
 
 
@@ -119,8 +117,30 @@ def _quiet(store: Store, settings: AlertSettings, row: dict[str, Any], now: floa
     if settings.no_prediction_after is None:
         return []
     begin = now - settings.no_prediction_after
+    return [
+        model
+        for model in _running(store, row, begin)
+        if not store.rows(_PREDICTED, (row["name"], model, begin))
+    ]
+
+
+def _blind(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> list[str]:
+    """Camera models that printed something of frames in the day before, and not of late."""
+    cameras = {one["model"] for one in store.rows(_CAMERAS)}
+    begin = now - max(settings.no_frame_after, 2 * _slack(row))
+    found = []
+    for model in cameras.intersection(_running(store, row, begin) if cameras else ()):
+        before, since, ever = (first_id(at) for at in (begin - DAY, begin, now + DAY))
+        whose = (row["id"], model)
+        blind = not store.rows(_PRINTED, (since, ever, *whose))
+        if blind and store.rows(_PRINTED, (before, since, *whose)):
+            found.append(model)
+    return sorted(found)
+
+
+def _running(store: Store, row: dict[str, Any], begin: float) -> list[str]:
+    """The models that have been running since then."""
     rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
-    running = {one["model"] for one in rows if one["ran"] and one["first"] <= begin + _slack(row)}
     return sorted(
-        model for model in running if not store.rows(_PREDICTED, (row["name"], model, begin))
+        {one["model"] for one in rows if one["ran"] and one["first"] <= begin + _slack(row)}
     )

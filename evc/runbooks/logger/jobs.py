@@ -18,6 +18,7 @@ from evc.pure.alerts import AlertSettings
 from evc.runbooks import rollups
 from evc.runbooks.logger import alerts
 from evc.runbooks.logger.stream import Say
+from evc.runbooks.logger.telling import Teller
 
 ROLL_MINUTES, PRUNE_HOURS, CATALOGUE_HOURS = 5, 6, 1
 ALERT_SECONDS, PING_SECONDS = 30, 60
@@ -32,6 +33,7 @@ class Jobs:
 
     def __init__(self, fleet: Fleet, settings: AlertSettings, say: Say) -> None:
         self._fleet, self._settings, self._say = fleet, settings, say
+        self._teller = Teller(settings)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -68,10 +70,10 @@ class Jobs:
             self._say(name, level="error", reason=str(error))
 
     def _alerts(self, opened: Store, _stopped: rollups.Stopped) -> None:
-        text, problems = alerts.watch(opened, self._settings, time.time())
-        for line in text.splitlines():
+        now = time.time()
+        for line in alerts.watch(opened, self._settings, now).splitlines():
             self._say("alert", level="warning", text=line)
-        for problem in problems:
+        for problem in self._teller.tell(opened, now):
             self._say("alert not told", level="error", reason=problem)
 
     def _ping(self, _opened: Store, _stopped: rollups.Stopped) -> None:

@@ -17,6 +17,7 @@ from evc.doors.store import Store
 from evc.pure.alerts import AlertSettings, Threshold
 from evc.runbooks.logger.alerts import watch
 from evc.runbooks.logger.record import Reached, Recorder
+from evc.runbooks.logger.telling import Teller
 from tests.unit.runbooks.test_logger_record import NOW, received
 
 MIGRATIONS = Path(__file__).parents[3] / "db"
@@ -38,15 +39,8 @@ def opened(tmp_path: Path) -> Iterator[Store]:
 
 
 def at(opened: Store, now: float, settings: AlertSettings = SETTINGS) -> list[str]:
-    """What is told when somebody looks at `now`."""
-    told: list[str] = []
-
-    def tell(_: AlertSettings, text: str) -> list[str]:
-        told.extend(text.splitlines())
-        return []
-
-    watch(opened, settings, now, tell)
-    return told
+    """What is new or over when somebody looks at `now`."""
+    return watch(opened, settings, now).splitlines()
 
 
 def record(opened: Store, numbers: range, idle: float = 50.0, **figures: Any) -> None:
@@ -102,6 +96,73 @@ def test_unhealthy_and_quiet_models(opened: Store) -> None:
     assert all("resolved" in line for line in at(opened, NOW + 201))
 
 
+def test_a_camera_without_a_new_frame(opened: Store) -> None:
+    for model, mode in (("shop", "camera"), ("face", "http")):
+        opened.write(
+            "INSERT INTO release (model, version, hash, source, config, built_at)"
+            " VALUES (?, '1', 'h', '', ?, 0)",
+            (model, json.dumps({"serve": {"mode": mode}})),
+        )
+    container = {"release": "1", "digest": "d", "state": "running", "health": "healthy"}
+    running = {name: {**container, "model": name} for name in ("shop", "face")}
+
+    def frame(model: str, seq: int) -> dict[str, Any]:
+        return {"event": "prediction", "model": model, "time": NOW + 5 * seq, "latency_ms": 20.0,
+                "results": []}  # fmt: skip
+
+    record(opened, range(10), containers=running, events=[frame("shop", 9), frame("face", 9)])
+    record(opened, range(10, 33), containers=running)
+    settings = SETTINGS.model_copy(update={"no_prediction_after": None})
+    assert at(opened, NOW + 164, settings) == []
+    assert at(opened, NOW + 166, settings) == [
+        "cam01: shop runs, and gets no new frame from its camera"
+    ]
+    record(opened, range(33, 34), containers=running, events=[frame("shop", 33)])
+    assert all("resolved" in line for line in at(opened, NOW + 167, settings))
+
+
+def test_what_could_not_be_told_is_told_later_and_once(opened: Store) -> None:
+    told, broken = list[str](), [True]
+
+    def webhook(text: str) -> None:
+        if broken[0]:
+            raise OSError("no route")
+        told.append(text)
+
+    commands = list[str]()
+    teller = Teller(SETTINGS, {"webhook": webhook, "command": commands.append})
+    record(opened, range(20), idle=5.0)
+    watch(opened, SETTINGS, NOW + 95)
+    fired = "cam01: cpu above 90\ncam02: cpu above 90"
+    (problem,) = teller.tell(opened, NOW + 95)
+    assert problem == "webhook: no route; 2 alerts wait for 30 s"
+    assert commands == [fired]
+    assert teller.tell(opened, NOW + 120) == []  # it is left alone
+    assert "wait for 60 s" in teller.tell(opened, NOW + 126)[0]
+    broken[0] = False
+    assert Teller(SETTINGS, {"webhook": webhook}).tell(opened, NOW + 127) == []  # another logger
+    assert told == [fired] and commands == [fired]
+    assert teller.tell(opened, NOW + 300) == [] and told == [fired]
+    record(opened, range(20, 21), idle=20.0)
+    watch(opened, SETTINGS, NOW + 301)
+    teller.tell(opened, NOW + 301)
+    teller.tell(opened, NOW + 302)
+    over = "cam01: resolved: cpu above 90\ncam02: resolved: cpu above 90"
+    assert told == commands == [fired, over]
+
+
+def test_what_was_over_before_it_could_be_told_is_told(opened: Store) -> None:
+    record(opened, range(20), idle=5.0)
+    watch(opened, SETTINGS, NOW + 95)
+    record(opened, range(20, 21), idle=20.0)
+    watch(opened, SETTINGS, NOW + 101)
+    told = list[str]()
+    teller = Teller(SETTINGS, {"webhook": told.append})
+    teller.tell(opened, NOW + 102)
+    teller.tell(opened, NOW + 103)
+    assert told == ["cam01: resolved: cpu above 90\ncam02: resolved: cpu above 90"]
+
+
 class Chat(BaseHTTPRequestHandler):
     said: list[Any] = []  # noqa: RUF012
 
@@ -124,10 +185,11 @@ def test_each_way_is_told_and_a_failure_is_named(tmp_path: Path) -> None:
         command=["sh", "-c", script],
         email={"to": "a@example.net", "sender": "b@example.net", "server": "127.0.0.1", "port": 1},
     )
-    problems = notices.tell(settings, "cam01: $(touch x)")
+    ways = notices.ways(settings)
+    problems = [notices.tried(name, lambda: way("cam01: $(touch x)")) for name, way in ways.items()]  # noqa: B023
     server.shutdown()
     server.server_close()
     assert Chat.said == [{"text": "cam01: $(touch x)"}]
     assert (tmp_path / "told").read_text() == "cam01: $(touch x)"
-    assert [problem.split(":")[0] for problem in problems] == ["email"]
+    assert problems[:2] == ["", ""] and problems[2].startswith("email: ")
     assert notices.ping(f"{url}/nowhere").startswith("ping: ")
