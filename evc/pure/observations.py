@@ -71,6 +71,7 @@ class Observation(_Answer):
     program: Short
     user: Short = ""
     mark: Short = ""
+    controller: Short = ""
     clock: Annotated[float, Field(ge=0, lt=1e11)]
     facts: Facts
     certs: Annotated[dict[Short, Short], Field(max_length=200)] = {}

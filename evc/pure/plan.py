@@ -11,7 +11,7 @@ from evc.pure.observations import Container, Observation
 from evc.pure.secret import Secret
 
 # In the order they are done on a node.
-REPAIRS = ("program", "ca", "login")
+REPAIRS = ("program", "ca", "login", "mark")
 NO_ENGINE = "no Docker engine answers there"
 NO_INSECURE = (
     "its Docker does not talk to {} without TLS: `evc node add` with its name again adds that to"
@@ -21,7 +21,7 @@ NO_INSECURE = (
 
 @dataclass(frozen=True)
 class Trust:
-    """What every registered node of the fleet has, as hashes: program, logins, mark; CA by host.
+    """What every registered node of the fleet has, as hashes: program, logins, marks; CA by host.
 
     `insecure` are the hosts that its engine talks to without TLS."""
 
@@ -30,6 +30,7 @@ class Trust:
     mark: str
     certs: dict[str, str] = field(default_factory=dict)
     insecure: tuple[str, ...] = ()
+    controller: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def _repairs(seen: Observation, trust: Trust) -> list[Action]:
         found = seen.certs.get(host, "")
         if found != digest:
             actions.append(Action("ca", f"{'another' if found else 'no'} CA for {host}"))
+    if seen.controller != trust.controller:
+        actions.append(Action("mark", "it knows an earlier controller"))
     if seen.login != trust.login:
         actions.append(Action("login", "no registry login" if not seen.login else "old login"))
     return actions

@@ -83,13 +83,17 @@ class Gap:
 
 @dataclass(frozen=True)
 class Hello:
-    """The first line: the agent's program, its newest number, and the node's clocks now."""
+    """The first line: the agent's program, its newest number, and the node's clocks now.
+
+    `controller` is the mark of the controller that the node knows.
+    """
 
     boot: str
     up: float
     clock: float
     program: str
     newest: int | None
+    controller: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,9 @@ def _hello(sieve: Sieve, found: dict[str, Any]) -> Hello:
         _needed(sieve.number(found.get(key), most))
         for key, most in (("up", MAX_UP), ("time", MAX_SECONDS))
     )
-    newest = sieve.integer(found.get("newest"))
-    return Hello(_boot(sieve, found), up, clock, sieve.text(found.get("program"), 16), newest)
+    newest, controller = sieve.integer(found.get("newest")), sieve.text(found.get("controller"))
+    program = sieve.text(found.get("program"), 16)
+    return Hello(_boot(sieve, found), up, clock, program, newest, controller)
 
 
 def _gap(sieve: Sieve, found: dict[str, Any]) -> Gap:

@@ -20,6 +20,7 @@ from evc.doors.fleet import CONFIG, Fleet
 from evc.doors.store import Store
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.secret import Secret
+from evc.runbooks import generations
 
 DATABASE, IMAGES = "db/edge_logs.db3", "db/registry"
 FILES = (CONFIG, "hosts.ini", ".gitignore", "certs")
@@ -59,7 +60,9 @@ def restore(path: Path, folder: Path, passphrase: Secret) -> Fleet:
         if folder.exists():
             folder.rmdir()
         draft.rename(folder)
-    return fleets.find(folder)
+    fleet = fleets.find(folder)
+    generations.begin(fleet)
+    return fleet
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from evc.doors import fleet as fleets
 from evc.doors.ansible import Connection, OnTask, Result
 from evc.doors.fleet import Fleet
 from evc.pure.inventory import Node
+from evc.runbooks import generations
 
 HOME = "/var/lib/evc"
 USER = "evc"
@@ -42,6 +43,7 @@ def play(
     `each` are variables by node; `orders` are values by node that travel as JSON in private files;
     `known_hosts` is for hosts that are no nodes.
     """
+    generations.refuse(fleet)
     connection = Connection(known_hosts or fleet.known_hosts, fleet.sockets)
     with tempfile.TemporaryDirectory(prefix="evc-orders-") as folder:
         hosts = {}
@@ -81,7 +83,8 @@ def agent(fleet: Fleet, node: Node, *words: str) -> list[str]:
 
 
 def target(fleet: Fleet, node: Node) -> ssh.Target:
-    """Where and as whom EVC's own SSH connections go."""
+    """Where and as whom EVC's own SSH connections go; raises BadInput when they must not."""
+    generations.refuse(fleet)
     key, known_hosts = fleet.ssh_key, fleet.known_hosts
     way = jump(fleet, node)
     return ssh.Target(node.name, node.address, node.port, USER, key, known_hosts, way)

@@ -13,7 +13,7 @@ from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.outcomes import Word
-from evc.runbooks import host_keys, plays
+from evc.runbooks import generations, host_keys, plays
 
 _REFUSED = re.compile("Host key verification failed|HOST IDENTIFICATION HAS CHANGED")
 
@@ -38,7 +38,8 @@ def probe(
 ) -> dict[str, Answer]:
     """Each node's answer; `images` are the digests to look for, by node.
 
-    `registries` are the places (HOST:PORT) that the nodes try to reach.
+    `registries` are the places (HOST:PORT) that the nodes try to reach. Raises BadInput when
+    another controller has taken the fleet over.
     """
     if not nodes:
         return {}
@@ -51,6 +52,8 @@ def probe(
     }
     results = plays.play(fleet, "probe", nodes, orders=orders)
     answers = {name: _answer(result) for name, result in results.items()}
+    seen = {name: one.controller for name, one in answers.items() if isinstance(one, Observation)}
+    generations.compare(fleet, seen)
     return answers | _strangers(fleet, nodes, results)
 
 

@@ -18,7 +18,7 @@ from evc.doors.fleet import Fleet
 from evc.pure.inventory import Node
 from evc.pure.plan import Trust
 from evc.pure.target import HUB
-from evc.runbooks import plays, registry
+from evc.runbooks import generations, plays, registry
 from evc.runbooks.registry import Login, Registry, logins
 
 PARTS = ("program", "ca", "login", "mark")
@@ -34,6 +34,7 @@ def expected(fleet: Fleet, node: Node) -> Trust:
         program=_digest(plays.program(fleet)),
         login=_digest(_login_file(fleet, node, found)),
         mark=fleet.id,
+        controller=generations.mark(fleet),
         certs=dict.fromkeys(_registries(reg, node), ca),
         insecure=tuple(reg.insecure),
     )
@@ -46,6 +47,7 @@ def variables(fleet: Fleet) -> dict[str, Any]:
         "evc_ca": str(registry.load(fleet).ca or ""),
         "evc_insecure": registry.load(fleet).insecure,
         "evc_mark": fleet.id,
+        "evc_controller": generations.mark(fleet),
     }
 
 

@@ -1131,7 +1131,10 @@ def hello():
     with open(__file__, "rb") as file:
         program = "%08x" % binascii.crc32(file.read())
     clocks = {"boot": boot_id(), "up": round(uptime(), 3), "time": round(time.time(), 3)}
-    return dict(clocks, format=FORMAT, program=program)
+    controller = ""
+    with contextlib.suppress(OSError), open(os.path.join(HOME, "controller")) as file:
+        controller = file.read(100)
+    return dict(clocks, format=FORMAT, program=program, controller=controller)
 
 
 class Changes:

@@ -18,6 +18,7 @@ from conftest import Home, wait_until
 
 from evc.doors import fleet as fleets
 from evc.doors import store
+from evc.runbooks import generations
 from tests.checker import Key, covered, hashed, missing_and_double
 
 pytestmark = pytest.mark.fleet
@@ -225,3 +226,25 @@ def test_a_link_that_carried_what_it_may_is_left_alone(home: Home, nodes: None) 
     finally:
         config.write_text(before)
     assert "today's 0.001 MB of its link are used up" in done.stderr
+
+
+def test_nodes_follow_a_restored_controller_and_the_old_one_refuses(
+    home: Home, nodes: None, tmp_path: Path
+) -> None:
+    words, file = tmp_path / "words", tmp_path / "backup.evc"
+    fleets.write_private(words, "correct horse battery")
+    home.evc("backup", "--to", str(file), "--passphrase-file", str(words))
+    home.evc("restore", str(file), str(tmp_path / "other"), "--passphrase-file", str(words))
+    other = Home(fleets.find(tmp_path / "other"), home.engine)
+    before = newest(home, "edge01")
+    other.evc("logger", "--once", "--on", "edge01")
+    assert newest(other, "edge01") > before and newest(home, "edge01") == before
+    try:
+        other.evc("logger", "--install", "--on", "edge01")  # as its logger does in the background
+        for command in (["logger", "--once", "--on", "edge01"], ["deploy", "x", "--on", "edge01"]):
+            done = home.evc(*command, code=2)
+            assert "another controller has taken this fleet over (edge01 said so" in done.stderr
+    finally:
+        generations.begin(home.fleet)
+        home.evc("logger", "--install")
+    home.evc("logger", "--once", "--on", "edge01")

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store, StoreError
+from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
 from evc.runbooks import nodes as inventory
 from evc.runbooks.logger.agents import Agents
@@ -89,8 +90,14 @@ class Logger:
         queue: asyncio.Queue[Item] = asyncio.Queue(QUEUE_LINES)
         self._budget = config.metered.budget
         agents = Agents(self._fleet)
-        self._shared = Shared(self._fleet, queue, agents, self._say, self._pace)
         stop = self._told_to_stop()
+        gave_up: list[BadInput] = []
+
+        def give_up(error: BadInput) -> None:
+            gave_up.append(error)
+            stop.set()
+
+        self._shared = Shared(self._fleet, queue, agents, self._say, self._pace, give_up)
         await self._look()
         self._say("logging", nodes=len(self._streams))
         aside = [asyncio.create_task(one) for one in (agents.run(), self._inventory())]
@@ -103,6 +110,8 @@ class Logger:
         await writer
         jobs.end()
         self._say("stopped")
+        if gave_up:
+            raise gave_up[0]
         return {name: stream.heard for name, (stream, _) in self._streams.items()}
 
     def _told_to_stop(self) -> asyncio.Event:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
 from evc.pure.inventory import Node
+from evc.runbooks import generations
 
 GATHER_SECONDS = 1.0
 AGAIN_SECONDS = 30.0
@@ -24,7 +25,7 @@ class Agents:
     """Brings the agent to nodes, each at most every half minute."""
 
     def __init__(self, fleet: Fleet) -> None:
-        self.program = program()
+        self.program, self.controller = program(), generations.mark(fleet)
         self._fleet, self._wanted = fleet, dict[str, Node]()
         self._tried: dict[str, float] = {}
         self._asked, self._done = asyncio.Event(), asyncio.Condition()

@@ -13,7 +13,7 @@ from evc.runbooks import audit, plays, trust
 
 def install(fleet: Fleet, store: Store, nodes: Sequence[Node]) -> Outcome:
     """Bring the agent to `nodes` now; an outcome for each."""
-    each = trust.each(fleet, nodes, {node.name: ["program"] for node in nodes})
+    each = trust.each(fleet, nodes, {node.name: ["program", "mark"] for node in nodes})
     results = plays.play(fleet, "get_logs", nodes, trust.variables(fleet), each)
     outcome = Outcome(
         {

@@ -14,12 +14,12 @@ from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.pure import samples
 from evc.pure.clocks import Clock, Moment
-from evc.pure.errors import EvcError
+from evc.pure.errors import BadInput, EvcError
 from evc.pure.inventory import Node
 from evc.pure.minutes import Unzipped
 from evc.pure.positions import Position
 from evc.pure.samples import Gap, Hello, Line, Sample
-from evc.runbooks import plays
+from evc.runbooks import generations, plays
 from evc.runbooks.logger.agents import Agents
 from evc.runbooks.logger.metered import METERED, Meter, UsedUp
 from evc.runbooks.logger.pace import Pace
@@ -43,6 +43,7 @@ class Shared:
     agents: Agents
     say: Say
     pace: Pace
+    give_up: Callable[[BadInput], None]  # of the whole logger
     handshakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES))
     retries: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HANDSHAKES))
 
@@ -67,6 +68,9 @@ class Stream:
         while True:
             try:
                 await self._connection()
+            except BadInput as error:  # this controller must not act any more
+                self._shared.give_up(error)
+                return
             except UsedUp as error:
                 self.settled.set()
                 await self._down(error.message)
@@ -121,14 +125,16 @@ class Stream:
             self._shared.say("silent", self.node.name, seconds=line.what.seconds)
 
     async def _begin(self, line: Line, hello: Hello) -> None:
+        generations.compare(self._shared.fleet, {self.node.name: hello.controller})
         now = time.time()
         self._clock, self._failures = Clock(hello, now), 0
         self._shared.pace.hurry()  # others wait for their turn to begin
         if self._up is not True:
             self._up = True
             await self._reached(True, "", now)
-        if hello.program != self._shared.agents.program:
-            self._shared.agents.bring(self.node)
+        agents = self._shared.agents
+        if hello.program != agents.program or hello.controller != agents.controller:
+            agents.bring(self.node)
         if line.at.last is not None and not line.at.follows(self.position):
             self._shared.say("another ring", self.node.name)
             self.position = line.at

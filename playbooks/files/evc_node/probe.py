@@ -35,6 +35,7 @@ def look(order):
         "program": _digest(Path(sys.argv[0])),
         "user": pwd.getpwuid(os.getuid()).pw_name,
         "mark": _text(home.HOME / "fleet"),
+        "controller": _text(home.HOME / "controller"),
         "clock": time.time(),
         "facts": facts(),
         "certs": _certs(),

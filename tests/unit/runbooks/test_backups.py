@@ -17,7 +17,7 @@ from evc.doors.store import Store
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.positions import Position
 from evc.pure.secret import Secret
-from evc.runbooks import backups
+from evc.runbooks import backups, generations
 from evc.runbooks.init import init
 from evc.runbooks.logger.record import Recorder
 from tests.unit.runbooks.test_logger_record import received
@@ -61,6 +61,7 @@ def test_a_backup_under_load_comes_back_whole(fleet: Fleet, opened: Store, tmp_p
     assert (tmp_path / "b.evc").stat().st_mode & 0o777 == 0o600
     restored = backups.restore(tmp_path / "b.evc", tmp_path / "other", WORDS)
     assert restored.id == fleet.id and fleets.read_private(restored.ssh_key) == "sentinel-of-a-key"
+    assert generations.mark(restored) and not generations.mark(fleet)
     assert restored.inventory_file.read_text() == "[builder]\n"
     with store.opened(restored.database, fleets.share() / "db") as found:
         (row,) = found.rows("SELECT max(seq) AS seq, count(*) AS n FROM sample")

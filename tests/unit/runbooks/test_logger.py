@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,8 +22,9 @@ import pytest
 from evc.doors import fleet as fleets
 from evc.doors import store
 from evc.doors.fleet import Fleet
+from evc.pure.errors import BadInput
+from evc.runbooks import generations, plays
 from evc.runbooks import nodes as inventory
-from evc.runbooks import plays
 from evc.runbooks.init import init
 from tests.checker import missing_and_double, ring_lines
 
@@ -196,3 +198,31 @@ def test_once_without_an_agent_is_no_success(controller: Controller) -> None:
     with controller.opened() as opened:
         (span,) = opened.rows("SELECT up, reason FROM reachability")
     assert span["up"] == 0 and "broken" in span["reason"]
+
+
+def test_a_controller_that_another_one_followed_refuses(controller: Controller) -> None:
+    """A node that only says so is not believed."""
+    fleet, told = controller.fleet, controller.home / "controller"
+    fleets.write_private(fleet.ssh_key, "the fleet's key, which a restored controller has too")
+    other = Fleet(fleet.root.parent / "restored")
+    shutil.copytree(fleet.certs, other.root / "certs")
+    generations.begin(other)
+    controller.sampler()
+    told.write_text(f"{10**14}:{'0' * 64}")
+    logger = controller.logger()
+    until(lambda: controller.stored() > 20)
+    logger.terminate()
+    assert logger.wait(timeout=10) == 0
+    told.write_text(generations.mark(other))
+    for _ in range(2):  # the second without asking the node
+        logger = controller.logger()
+        _, said = logger.communicate(timeout=60)
+        assert logger.returncode == 2
+        assert f"another controller has taken this fleet over ({NODE} said so" in said
+        told.unlink(missing_ok=True)
+    with pytest.raises(BadInput, match="another controller"):
+        plays.play(fleet, "probe", [])
+    generations.compare(other, {NODE: generations.mark(other)})
+    generations.begin(fleet)  # restored here again
+    generations.refuse(fleet)
+    assert generations.mark(fleet) != generations.mark(other)
