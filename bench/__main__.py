@@ -9,7 +9,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import agent, cli_start, enroll, logger, main_job, register_20, scale, telemetry
+from bench import (
+    agent,
+    cli_start,
+    dashboards,
+    enroll,
+    logger,
+    main_job,
+    register_20,
+    scale,
+    telemetry,
+)
 from bench.measure import Result
 
 BENCHES = {
@@ -29,6 +39,7 @@ BENCHES = {
     "logger_pss_vs_node_exporter": logger.pss_packaged,
     "logger_1000": scale.logger_1000,
     "backlog_fair": scale.backlog_fair,
+    "panel_slowest": dashboards.panel_slowest,
 }
 
 
