@@ -20,3 +20,25 @@ CREATE TABLE telling (
 INSERT INTO telling SELECT alert.id, way.value, over.value, since
 FROM alert, json_each('["webhook", "command", "email"]') AS way, json_each('[0, 1]') AS over
 WHERE until IS NOT NULL OR over.value = 0;
+
+-- Where an address lies, asked once; NULL: nobody knew. A place with coordinates is never asked for.
+CREATE TABLE geocode (
+  address TEXT PRIMARY KEY,
+  latitude REAL,
+  longitude REAL,
+  source TEXT NOT NULL,              -- cities: the offline list; nominatim; '' for nobody
+  time REAL NOT NULL
+) STRICT;
+
+-- The controller itself while a logger runs; its newest row is the logger's heartbeat.
+CREATE TABLE controller (
+  time REAL PRIMARY KEY,
+  cpu REAL NOT NULL,                 -- %, all cores
+  load1 REAL NOT NULL,
+  memory_used REAL NOT NULL,         -- %
+  disk_used INTEGER NOT NULL,        -- of the database's file system
+  disk_available INTEGER NOT NULL,
+  logger_cpu REAL NOT NULL,          -- % of one core, the logger's own process
+  logger_memory INTEGER NOT NULL,    -- resident
+  database_bytes INTEGER NOT NULL    -- with its write-ahead log
+) STRICT;

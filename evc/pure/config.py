@@ -23,6 +23,7 @@ from evc.pure.names import (
     Version,
 )
 from evc.pure.network import Network
+from evc.pure.places import Geocoding
 from evc.pure.schema import Strict
 from evc.pure.target import RegistryKeys
 
@@ -88,6 +89,7 @@ class ServerConfig(Strict):
     registry: RegistryKeys = RegistryKeys()
     alerts: AlertSettings = AlertSettings()
     metered: Metered = Metered()
+    geocoding: Geocoding = Geocoding()
 
 
 class Weights(Strict):

@@ -45,6 +45,7 @@ _BY_ID = {"container_sample": "sample_id", "sample": "id"}
 _BY_TIME = {
     "metric": "id",
     "prediction": "id",
+    "controller": "time",
     "minute": "(figure, node_id, time)",
     "metric_hour": "(model, name, release, time, node_id)",
     "prediction_hour": "(model, release, time, node, class)",

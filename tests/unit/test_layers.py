@@ -32,7 +32,8 @@ LIBRARIES = {
     },
     "bcrypt": {"evc.runbooks.registry.logins"},
     "schedule": {"evc.runbooks.logger.jobs"},
-    "psutil": {"evc.runbooks.registry.place"},
+    "psutil": {"evc.runbooks.registry.place", "evc.doors.machine"},
+    "geopy": {"evc.doors.geocoder"},
 }
 # What reads, writes, waits or runs: no business of a pure module.
 IMPURE = {"os", "io", "socket", "subprocess", "shutil", "tempfile", "threading", "asyncio", "time",

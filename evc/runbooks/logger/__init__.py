@@ -86,7 +86,7 @@ class Logger:
     async def run(self) -> dict[str, bool]:
         """From the first connection to the last row; see `logger.run`."""
         config = self._fleet.config()
-        jobs = Jobs(self._fleet, config.alerts, self._say)
+        jobs = Jobs(self._fleet, config, self._say)
         queue: asyncio.Queue[Item] = asyncio.Queue(QUEUE_LINES)
         self._budget = config.metered.budget
         agents = Agents(self._fleet)

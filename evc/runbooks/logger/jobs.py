@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 import threading
@@ -13,15 +14,17 @@ import schedule
 from evc.doors import fleet as fleets
 from evc.doors import notices, store
 from evc.doors.fleet import Fleet
+from evc.doors.machine import Machine
 from evc.doors.store import Store
-from evc.pure.alerts import AlertSettings
+from evc.pure.config import ServerConfig
 from evc.runbooks import rollups
 from evc.runbooks.logger import alerts
 from evc.runbooks.logger.stream import Say
 from evc.runbooks.logger.telling import Teller
 
 ROLL_MINUTES, PRUNE_HOURS, CATALOGUE_HOURS = 5, 6, 1
-ALERT_SECONDS, PING_SECONDS = 30, 60
+ALERT_SECONDS, PING_SECONDS, PLACE_MINUTES, OWN_SECONDS = 30, 60, 10, 5
+NOMINATIM_SECONDS = 1.5  # between two requests: its rules say a second
 POLL_SECONDS, FAREWELL_SECONDS, COMMAND_SECONDS = 1.0, 1.0, 300.0
 
 
@@ -31,8 +34,10 @@ Work = Callable[[Store, rollups.Stopped], object]
 class Jobs:
     """The thread, from `start` to `end`."""
 
-    def __init__(self, fleet: Fleet, settings: AlertSettings, say: Say) -> None:
-        self._fleet, self._settings, self._say = fleet, settings, say
+    def __init__(self, fleet: Fleet, config: ServerConfig, say: Say) -> None:
+        settings = self._settings = config.alerts
+        self._fleet, self._geocoding, self._say = fleet, config.geocoding, say
+        self._machine = Machine(fleet.database)
         self._teller = Teller(settings)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -55,10 +60,13 @@ class Jobs:
                 ("retention", prune, planned.every(PRUNE_HOURS).hours),
                 ("alerts", self._alerts, planned.every(ALERT_SECONDS).seconds),
                 ("catalogue", self._catalogue, planned.every(CATALOGUE_HOURS).hours),
+                ("places", self._places, planned.every(PLACE_MINUTES).minutes),
+                ("controller", self._own, planned.every(OWN_SECONDS).seconds),
                 ("ping", self._ping, planned.every(PING_SECONDS).seconds),
             ):
                 every.do(self._do, name, work, opened)
             self._do("rollups", rollups.roll, opened)  # what a logger before this one left
+            self._do("places", self._places, opened)
             while not self._stop.wait(POLL_SECONDS):
                 planned.run_pending()
 
@@ -75,6 +83,20 @@ class Jobs:
             self._say("alert", level="warning", text=line)
         for problem in self._teller.tell(opened, now):
             self._say("alert not told", level="error", reason=problem)
+
+    def _places(self, opened: Store, _stopped: rollups.Stopped) -> None:
+        if not opened.rows("SELECT 1 FROM place WHERE latitude IS NULL AND address <> ''"):
+            return
+        from evc.runbooks.logger import places  # seldom needed, and large
+
+        wait = functools.partial(self._stop.wait, NOMINATIM_SECONDS)
+        places.locate(opened, self._geocoding, time.time(), wait)
+
+    def _own(self, opened: Store, _stopped: rollups.Stopped) -> None:
+        """The controller's own figures, which are the logger's heartbeat too."""
+        row = {"time": round(time.time(), 3), **self._machine.figures()}
+        marks = ", ".join(f":{name}" for name in row)
+        opened.write_all(f"INSERT INTO controller ({', '.join(row)}) VALUES ({marks})", [row])
 
     def _ping(self, _opened: Store, _stopped: rollups.Stopped) -> None:
         if self._settings.ping and (problem := notices.ping(self._settings.ping)):
