@@ -14,6 +14,7 @@ from bench import (
     cli_start,
     dashboards,
     enroll,
+    link,
     logger,
     main_job,
     register_20,
@@ -40,6 +41,7 @@ BENCHES = {
     "logger_1000": scale.logger_1000,
     "backlog_fair": scale.backlog_fair,
     "panel_slowest": dashboards.panel_slowest,
+    "link_bytes_day": link.bench,
 }
 
 

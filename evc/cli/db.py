@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from evc.cli import console
+from evc.doors.fleet import Fleet
+from evc.doors.store import Damaged
 from evc.pure.errors import Exit
 from evc.runbooks import database, rollups
+from evc.runbooks.logger import LOCK
 
 
 @click.group()
@@ -28,14 +31,32 @@ def command() -> None:
 def init(folder: str | None) -> None:
     """Make the database, or bring it to this release's schema. Every command does that by itself.
 
+    One that is damaged is set aside, and a new one begun with the inventory that can be read of it.
+
     \b
     Example:
       evc db init
     """
-    fleet, opening = console.opened(folder)
+    fleet, _ = console.opened(folder)
+    try:
+        _, opening = console.opened(folder)
+        with opening as opened:
+            opened.need_whole()
+    except Damaged as error:
+        set_aside(fleet, error)
+    _, opening = console.opened(folder)
     with opening as opened:
         schema = (opened.row("PRAGMA user_version") or {})["user_version"]
     console.say(f"{fleet.database}: schema {schema}")
+
+
+def set_aside(fleet: Fleet, error: Damaged) -> None:
+    """Begin a new database, and say so; no logger may run."""
+    with fleet.lock(LOCK):
+        aside, nodes = database.begin_anew(fleet)
+    console.say(f"error: {error.message}")
+    console.say(f"Set aside as {aside}. A new one begins, with {nodes} nodes of the old.")
+    console.say("What nodes still have in their rings comes again. A backup: `evc restore FILE`.")
 
 
 @command.command()

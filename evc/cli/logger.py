@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from evc.cli import console, outcomes
+from evc.cli.db import set_aside
+from evc.doors.store import Damaged
 from evc.pure.errors import BadInput, Exit
 from evc.pure.names import printable
 from evc.runbooks import logger
@@ -45,10 +47,19 @@ def command(
     """
     if raw is not None:
         return _raw(folder, raw, _seconds(since))
+    options = logger.Options(duration, once)
+    try:
+        return _log(folder, selector, options, install)
+    except Damaged as error:
+        set_aside(console.fleet(folder), error)
+        return _log(folder, selector, options, install)
+
+
+def _log(folder: str | None, selector: str | None, options: logger.Options, install: bool) -> int:
     fleet, opening = console.opened(folder)
     with opening as opened:
         chosen = [node for node in inventory.chosen(opened, selector) if node.registered]
-        if not chosen and (once or selector is not None):
+        if not chosen and (options.once or selector is not None):
             raise BadInput("none of these nodes is registered", "evc node add NAME ADDRESS")
         if install:
             # Playbooks, and all they need, are not for a process that runs for ever.
@@ -56,8 +67,8 @@ def command(
 
             return outcomes.show(bring(fleet, opened, chosen), "table")
         names = None if selector is None else {node.name for node in chosen}
-        heard = logger.run(fleet, opened, names, logger.Options(duration, once), _say)
-    return _once(heard) if once else int(Exit.DONE)
+        heard = logger.run(fleet, opened, names, options, _say)
+    return _once(heard) if options.once else int(Exit.DONE)
 
 
 def _raw(folder: str | None, name: str, seconds: float) -> int:

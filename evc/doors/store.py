@@ -7,6 +7,7 @@ but its settings.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -21,11 +22,24 @@ Row = dict[str, Any]
 Values = Sequence[Any] | dict[str, Any]
 BUSY_TIMEOUT_MS = 10_000
 _UNWRITABLE = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError,
-               apsw.CantOpenError, apsw.CorruptError)  # fmt: skip
+               apsw.CantOpenError)  # fmt: skip
+_DAMAGED = (apsw.NotADBError, apsw.CorruptError)
+SIDES = ("", "-wal", "-shm")  # the files of a database
 
 
 class StoreError(EvcError):
     """Nothing can be written now: the disk is full, or the file is not ours to write."""
+
+
+class Damaged(EvcError):
+    """The file is no database, or a damaged one."""
+
+    def __init__(self, path: str, error: object) -> None:
+        super().__init__(
+            f"{path} is not a database, or a damaged one: {error}",
+            "`evc db init` sets it aside, saves what it can and begins a new one; or bring a backup"
+            " back: `evc restore FILE`",
+        )
 
 
 class Store:
@@ -35,10 +49,13 @@ class Store:
         self._connection = connection
 
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
-        """All rows of a query, each a dict by column name."""
+        """All rows of a query, each a dict by column name; raises Damaged."""
         cursor = self._connection.cursor()
         cursor.row_trace = _as_dict
-        return list(cursor.execute(sql, values))
+        try:
+            return list(cursor.execute(sql, values))
+        except _DAMAGED as error:
+            raise Damaged(self._connection.filename, error) from None
 
     def row(self, sql: str, values: Values = ()) -> Row | None:
         """The first row of a query, or None."""
@@ -68,6 +85,8 @@ class Store:
         try:
             with self._connection:
                 yield
+        except _DAMAGED as error:
+            raise Damaged(self._connection.filename, error) from None
         except _UNWRITABLE as error:
             raise StoreError(
                 f"the database cannot be written: {error}", "make room, and see `evc db check`"
@@ -76,6 +95,23 @@ class Store:
     def need_not_wait(self) -> None:
         """A commit may be lost in a power cut, whole: for what can be received again."""
         self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def need_whole(self) -> None:
+        """Read all of it once; raises Damaged."""
+        found = [row["quick_check"] for row in self.rows("PRAGMA quick_check(1)")]
+        if found != ["ok"]:
+            raise Damaged(self._connection.filename, "; ".join(found)[:300])
+
+    def shorten_log(self, seconds: float) -> bool:
+        """Have the write-ahead log begin anew; False when readers are in the way for so long."""
+        self._connection.set_busy_timeout(int(seconds * 1000))
+        try:
+            (busy, *_), *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except apsw.BusyError:
+            busy = 1
+        finally:
+            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        return not busy
 
     def copy(self, path: Path) -> None:
         """The database as it is now, in a new file, whoever writes to it meanwhile."""
@@ -106,11 +142,8 @@ def connect(path: Path, migrations: Path) -> Store:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         _migrate(connection, path, migrations)
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise EvcError(
-            f"{path} is not a database, or a damaged one: {error}",
-            "move it away, with its -wal and -shm, or bring a backup back: `evc restore FILE`",
-        ) from None
+    except _DAMAGED as error:
+        raise Damaged(str(path), error) from None
     except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
         raise EvcError(f"{path} cannot be written: {error}", "check its folder's owner") from None
     return Store(connection)
@@ -175,10 +208,35 @@ def _migrate(connection: apsw.Connection, path: Path, migrations: Path) -> None:
     _refuse_newer(connection, path, newest)
     waiting = [file for file in files if _number(file) > version]
     if waiting and version:
+        _refuse_while_logging(path)
         copy = path.with_suffix(f".before-{newest}-{int(time.time())}")
         connection.execute("VACUUM INTO ?", (str(copy),))
     for file in waiting:
         _apply(connection, file)
+
+
+def _refuse_while_logging(path: Path) -> None:
+    """An older logger writes what it takes for the schema; its lock is in the fleet folder."""
+    lock = path.parent / "locks" / "logger.lock"
+    if not lock.exists():
+        return
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EvcError(
+                f"a logger of an older EVC writes to {path}",
+                "end it first, this EVC's changes the schema: `evc service remove`, or Ctrl-C",
+            ) from None
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a database that is damaged; its new name."""
+    aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
+    for side in SIDES:
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
+    return aside
 
 
 def _apply(connection: apsw.Connection, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import Counter
@@ -10,15 +11,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from evc.doors import fleet as fleets
 from evc.doors import store as stores
 from evc.doors.fleet import Fleet, replace
 from evc.doors.store import Store
 from evc.pure import original
 from evc.pure.clocks import Moment
+from evc.pure.errors import EvcError
 from evc.pure.samples import FIGURES, Sample
 from evc.runbooks.logger.record import Received, Recorder
 
 BATCH, MAX_SAME = 2000, 8
+# What no node can tell again, in an order that keeps references whole.
+_SAVED = ("node", "membership", "label", "place", "saved_selector", "setting", "release",
+          "release_image", "deployment", "assignment", "rendezvous", "enrolment", "audit",
+          "geocode")  # fmt: skip
 _WRITE = {
     "modelpred": ("prediction", "time, node, class, probability", ", model, release", ", '', ''"),
     "input_image": ("prediction_input", "time, node, image", "", ""),
@@ -41,6 +48,29 @@ def check(fleet: Fleet, store: Store) -> dict[str, Any]:
         **(figures or {}),
         "bytes": sum(file.stat().st_size for file in files if file.exists()),
     }
+
+
+def begin_anew(fleet: Fleet) -> tuple[Path, int]:
+    """Set a damaged database aside and begin a new one with the inventory that can be read of it.
+
+    Where the old one lies now, and how many nodes were saved. Nodes' rings give samples again.
+    """
+    aside = stores.set_aside(fleet.database)
+    with stores.opened(fleet.database, fleets.share() / "db") as store:
+        for table in _SAVED:
+            with contextlib.suppress(EvcError), stores.foreign(aside) as other:
+                _save(other, store, table)
+        return aside, _count(store, "node")
+
+
+def _save(other: Store, store: Store, table: str) -> None:
+    """Copy rows of a table, up to the first that cannot be read; what is there already stays."""
+    names = [str(row["name"]) for row in store.rows(f"PRAGMA table_info({table})")]
+    there = {row["name"] for row in other.rows(f"PRAGMA table_info({table})")}
+    columns = [name for name in names if name in there]
+    marks, listed = ", ".join("?" * len(columns)), ", ".join(columns)
+    for row in other.each(f"SELECT {listed} FROM {table}"):
+        store.write(f"INSERT OR IGNORE INTO {table} ({listed}) VALUES ({marks})", row)
 
 
 def import_file(fleet: Fleet, store: Store, path: Path) -> dict[str, Any]:

@@ -241,7 +241,7 @@ def test_nodes_follow_a_restored_controller_and_the_old_one_refuses(
     assert newest(other, "edge01") > before and newest(home, "edge01") == before
     try:
         other.evc("logger", "--install", "--on", "edge01")  # as its logger does in the background
-        for command in (["logger", "--once", "--on", "edge01"], ["deploy", "x", "--on", "edge01"]):
+        for command in (["logger", "--once", "--on", "edge01"], ["status", "--on", "edge01"]):
             done = home.evc(*command, code=2)
             assert "another controller has taken this fleet over (edge01 said so" in done.stderr
     finally:

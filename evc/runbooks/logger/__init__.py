@@ -102,13 +102,16 @@ class Logger:
         self._say("logging", nodes=len(self._streams))
         aside = [asyncio.create_task(one) for one in (agents.run(), self._inventory())]
         writer = asyncio.create_task(self._write(queue, stop))
+        writer.add_done_callback(lambda _: stop.set())  # it ends early when the file is damaged
         jobs.start()
         await self._end(stop)
         stop.set()
         self._pace.hurry()
         await _ended([*aside, *(task for _, task in self._streams.values())])
-        await writer
-        jobs.end()
+        try:
+            await writer
+        finally:
+            jobs.end()
         self._say("stopped")
         if gave_up:
             raise gave_up[0]

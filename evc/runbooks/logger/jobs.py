@@ -24,6 +24,7 @@ from evc.runbooks.logger.telling import Teller
 
 ROLL_MINUTES, PRUNE_HOURS, CATALOGUE_HOURS = 5, 6, 1
 ALERT_SECONDS, PING_SECONDS, PLACE_MINUTES, OWN_SECONDS = 30, 60, 10, 5
+LOG_SECONDS, LOG_BYTES, LOG_WAIT_SECONDS = 30, 16 * 2**20, 1.0
 NOMINATIM_SECONDS = 1.5  # between two requests: its rules say a second
 POLL_SECONDS, FAREWELL_SECONDS, COMMAND_SECONDS = 1.0, 1.0, 300.0
 
@@ -61,6 +62,7 @@ class Jobs:
                 ("alerts", self._alerts, planned.every(ALERT_SECONDS).seconds),
                 ("catalogue", self._catalogue, planned.every(CATALOGUE_HOURS).hours),
                 ("places", self._places, planned.every(PLACE_MINUTES).minutes),
+                ("log", self._shorten, planned.every(LOG_SECONDS).seconds),
                 ("controller", self._own, planned.every(OWN_SECONDS).seconds),
                 ("ping", self._ping, planned.every(PING_SECONDS).seconds),
             ):
@@ -91,6 +93,14 @@ class Jobs:
 
         wait = functools.partial(self._stop.wait, NOMINATIM_SECONDS)
         places.locate(opened, self._geocoding, time.time(), wait)
+
+    def _shorten(self, opened: Store, _stopped: rollups.Stopped) -> None:
+        """Readers that overlap keep the write-ahead log from beginning anew by itself."""
+        file = self._fleet.database.with_name(self._fleet.database.name + "-wal")
+        size = file.stat().st_size
+        if size > LOG_BYTES and not opened.shorten_log(LOG_WAIT_SECONDS):
+            reason = f"a program reads without an end: the write-ahead log has {size >> 20} MB"
+            self._say("log", level="error", reason=reason)
 
     def _own(self, opened: Store, _stopped: rollups.Stopped) -> None:
         """The controller's own figures, which are the logger's heartbeat too."""

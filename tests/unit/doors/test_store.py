@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,67 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "e.db3").write_bytes(b"not a database, but long enough to be read as one" * 100)
     with pytest.raises(EvcError, match="is not a database"):
         store.connect(tmp_path / "e.db3", MIGRATIONS)
+
+
+def _grow(opened: store.Store) -> None:
+    """About 4 MB of write-ahead log."""
+    with opened.transaction():
+        opened.write(
+            "INSERT OR REPLACE INTO audit VALUES (1, 0, '', ?, '', '')", ("x" * 4_000_000,)
+        )
+
+
+def test_the_log_stays_small_under_readers_without_an_end(tmp_path: Path) -> None:
+    """One always reads, each its own while; without `shorten_log` it only grows."""
+    log, stop = tmp_path / "e.db3-wal", threading.Event()
+
+    def read() -> None:
+        with store.opened(tmp_path / "e.db3", MIGRATIONS) as reader:
+            while not stop.is_set():
+                rows = reader.each("SELECT id, name FROM audit, sqlite_schema")
+                next(rows)
+                stop.wait(0.05)
+                for _ in rows:
+                    pass
+
+    with store.opened(tmp_path / "e.db3", MIGRATIONS) as opened:
+        _grow(opened)
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+            stop.wait(0.02)
+        try:
+            for _ in range(5):
+                _grow(opened)
+            assert log.stat().st_size > 8_000_000
+            assert opened.shorten_log(5.0)
+            assert log.stat().st_size == 0
+        finally:
+            stop.set()
+            for reader in readers:
+                reader.join()
+        with store.opened(tmp_path / "e.db3", MIGRATIONS) as reader:
+            reader.write("BEGIN")
+            reader.rows("SELECT * FROM audit")
+            _grow(opened)
+            assert not opened.shorten_log(0.1)  # it holds on: said, and nobody waits for it
+            _grow(opened)
+        assert opened.shorten_log(1.0)
+
+
+def test_a_migration_is_refused_while_an_older_logger_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for file in MIGRATIONS.glob("[0-9]*.sql"):
+        shutil.copy(file, folder)
+    _with_a_node(tmp_path / "e.db3")
+    (folder / "9999_newer.sql").write_text("CREATE TABLE newer (a INTEGER) STRICT;")
+    lock = tmp_path / "locks" / "logger.lock"
+    lock.parent.mkdir()
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(EvcError, match="a logger of an older EVC"):
+            store.connect(tmp_path / "e.db3", folder)
+        store.connect(tmp_path / "e.db3", MIGRATIONS).close()  # nothing to change: it may be read
+    with store.opened(tmp_path / "e.db3", folder) as opened:
+        assert opened.rows("PRAGMA user_version") == [{"user_version": 9999}]

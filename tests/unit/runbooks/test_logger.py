@@ -57,6 +57,10 @@ class Controller:
     def logger(self, *words: str) -> subprocess.Popen[str]:
         return self._start(["-m", "evc", "-C", str(self.fleet.root), "logger", *words], {})
 
+    def evc(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "evc", "-C", str(self.fleet.root), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
     def _start(self, words: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, *words],
