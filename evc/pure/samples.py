@@ -24,6 +24,7 @@ FIGURES = ("idle", "load1", "load5", "load15", "memory_used", "memory_total", "m
 MAX_UP = 6.3e8  # seconds: 20 years
 MAX_SECONDS, MAX_BYTES, MAX_CORES = 1e11, 2**60, 512
 MAX_SERIES, MAX_CONTAINERS = 64, 200
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # Name in `detail` → where it lies in a sample, and what one has.
 _SINGLE = {
     "disks": (("disks",), ("used", "available")),
@@ -175,7 +176,7 @@ def _sample(sieve: Sieve, line: dict[str, Any]) -> Sample:
         _needed(up),
         clock or 0.0,
         figures,
-        json.dumps(detail, ensure_ascii=False, separators=(",", ":")),
+        _ENCODER.encode(detail),
         containers,
         predictions,
         metrics,

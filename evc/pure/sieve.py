@@ -26,7 +26,10 @@ class Sieve:
     def load(self, text: bytes) -> dict[str, Any]:
         """A JSON object; raises ValueError for anything else. NaN and Infinity become nothing."""
         try:
-            found = json.loads(text, parse_constant=self._constant)
+            if b"NaN" in text or b"Infinity" in text:
+                found = json.loads(text, parse_constant=self._constant)
+            else:  # with json's own decoder: to make one costs half as much as to decode
+                found = json.loads(text)
         except RecursionError:
             raise ValueError("nested too deep") from None
         if not isinstance(found, dict):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ class Received:
     at: Position | None
     what: Sample | Gap | None
     moment: Moment
-    dropped: Counter[str]
+    dropped: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,8 @@ class Recorder:
         dropped: dict[str, Counter[str]] = {}
         reached = {item.node: str(item.at) for item in received if item.at is not None}
         for item in received:
-            dropped.setdefault(item.node, Counter()).update(item.dropped)
+            if item.dropped:
+                dropped.setdefault(item.node, Counter()).update(item.dropped)
             if isinstance(item.what, Gap):
                 gap = (self._node(item.node), item.what.first, item.what.last, item.what.reason)
                 self._store.write(

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -149,7 +148,7 @@ class Stream:
         if not self._new(line, what):
             await self._drop(REPLAYED)
             return
-        received = Received(self.node.name, line.at, what, moment, Counter(line.dropped))
+        received = Received(self.node.name, line.at, what, moment, line.dropped)
         await self._shared.queue.put(received)
         self.position = line.at  # not before: whoever goes on from here relies on the queue
         if isinstance(what, Sample):
@@ -165,7 +164,7 @@ class Stream:
 
     async def _drop(self, what: str) -> None:
         moment = Moment(time.time(), False)
-        item = Received(self.node.name, None, None, moment, Counter({what: 1}))
+        item = Received(self.node.name, None, None, moment, {what: 1})
         await self._shared.queue.put(item)
 
     async def _broken(self, reason: str) -> None:
