@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from evc.cli import console, progress
-from evc.doors import git
-from evc.pure import images
+from evc.doors.store import Store
 from evc.pure.errors import BadInput
 from evc.runbooks import build as builds
 from evc.runbooks import nodes as inventory
 from evc.runbooks import projects, registry, releases
+from evc.runbooks.releases import Built
 
 
 @click.group()
@@ -29,45 +29,66 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("project", default=".", type=click.Path(path_type=Path, exists=True))
-@click.option("--platform", "platforms", multiple=True, help="amd64, arm64 … (may be repeated).")
+@click.argument("project", default=".")
+@click.option("--platform", "named", multiple=True, help="amd64, arm64 … (may be repeated).")
+@click.option("--emulate", is_flag=True, help="Where no builder is native: by qemu, slowly.")
 @console.on_option
 @console.output_option
 @click.pass_obj
 def build(
     folder: str | None,
-    project: Path,
-    platforms: tuple[str, ...],
+    project: str,
+    named: tuple[str, ...],
+    emulate: bool,
     selector: str | None,
     output: str,
 ) -> Any:
     """Build PROJECT for the platforms of the selected nodes, or for those named.
 
+    PROJECT is a folder or a git URL; or MODEL:VERSION, a release that gains the platforms it lacks.
+
     \b
     Example:
       evc model build examples/face-detect --platform amd64
+      evc model build face-detect:1.0 --platform arm64
+      evc model build face-detect:1.0 --platform arm64 --emulate
     """
     fleet, opening = console.opened(folder)
+    if selector is None and not named:
+        raise BadInput("for which platforms?", "--on SELECTOR or --platform amd64")
     with opening as opened, progress.shown() as shown:
-        wanted = set(platforms)
-        if selector is not None:
-            chosen = inventory.selected(opened, selector)
-            wanted |= {images.platform(node.architecture) for node in chosen if node.edge}
-        if not wanted:
-            raise BadInput("for which platforms?", "--on SELECTOR or --platform amd64")
+        chosen = inventory.selected(opened, selector) if selector is not None else []
         registry.ensure(fleet, shown.say)
-        read = projects.read(fleet, project.absolute(), str(project), git.commit_of(project))
-        built, fresh = builds.build(fleet, opened, read, wanted, shown)
-    done = {"release": built.release.label, "built": fresh, "images": _digests(built)}
-    if output == "json":
-        console.show_json(done)
-    else:
-        rows = [
-            (name, "built" if name in fresh else "there already", digest)
-            for name, digest in _digests(built).items()
-        ]
-        console.show_table(("PLATFORM", "", "DIGEST"), rows, "Nothing built.")
+        found = None if Path(project).exists() else _release_named(opened, project)
+        if found:
+            wanted = builds.platforms_for(found.project, chosen, named)
+            built, fresh = builds.add(fleet, opened, found, wanted, shown, emulate)
+        else:
+            with projects.found(project, shown) as place:
+                config = projects.read_config(place.folder)
+                wanted = builds.platforms_for(config, chosen, named)
+                read = projects.read(fleet, place, wanted)
+                built, fresh = builds.build(fleet, opened, read, shown, emulate)
+    _show_built(built, fresh, output)
     return 0
+
+
+def _release_named(opened: Store, text: str) -> Built | None:
+    """The release that MODEL or MODEL:VERSION means, None for what can only be a git URL."""
+    model, _, version = text.partition(":")
+    return None if "/" in text else releases.newest(opened, model, version or None)
+
+
+def _show_built(built: Built, fresh: list[str], output: str) -> None:
+    digests = {name: image.digest for name, image in built.images.items()}
+    if output == "json":
+        console.show_json({"release": built.release.label, "built": fresh, "images": digests})
+        return
+    rows = [
+        (name, "built" if name in fresh else "there already", digest)
+        for name, digest in digests.items()
+    ]
+    console.show_table(("PLATFORM", "", "DIGEST"), rows, "Nothing built.")
 
 
 @command.command("list")
@@ -133,7 +154,3 @@ def _release(row: dict[str, Any]) -> dict[str, Any]:
         "size_bytes": row["size_bytes"],
         "built_at": row["built_at"],
     }
-
-
-def _digests(built: releases.Built) -> dict[str, str]:
-    return {name: image.digest for name, image in built.images.items()}

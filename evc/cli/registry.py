@@ -11,9 +11,10 @@ import click
 from evc.cli import console
 from evc.doors.fleet import read_private
 from evc.pure.errors import BadInput, EvcError
+from evc.pure.platforms import MACHINES
 from evc.pure.secret import Secret
 from evc.runbooks import base_images, network, registry
-from evc.runbooks.registry import images
+from evc.runbooks.registry import bases, images
 
 
 @click.group()
@@ -137,25 +138,33 @@ def _password(user: str, file: str | None) -> str:
 @command.command("import")
 @click.argument("image")
 @click.option("--as", "name", metavar="NAME:TAG", help="Its name in the registry.")
+@click.option("--platform", default="", help="For nodes of another architecture: arm64, armv7.")
 @click.option("--or-bootstrap", is_flag=True, help="Without a hub: make a Python on Debian.")
 @click.pass_obj
-def import_(folder: str | None, image: str, name: str | None, or_bootstrap: bool) -> None:
+def import_(
+    folder: str | None, image: str, name: str | None, platform: str, or_bootstrap: bool
+) -> None:
     """Bring a base image in: IMAGE of this machine's engine or a hub, or a saved FILE.tar.
 
     \b
     Example:
       evc registry import python:3.11-slim
+      evc registry import python:3.11-slim --platform arm64
       evc registry import base.tar --as python:3.11-slim
     """
     fleet = console.fleet(folder)
+    if platform and platform not in MACHINES:
+        raise BadInput(f"{platform[:80]!r} is no architecture", f"one of {', '.join(MACHINES)}")
     try:
-        local = images.local_name(image, console.say)
+        local = images.local_name(image, console.say, platform)
     except EvcError:
         if not or_bootstrap:
             raise
-        local, name = base_images.python(console.say, network.settings(fleet)), name or image
-    digest = registry.import_image(fleet, local, name or local, console.say)
-    console.say(f"{name or local} is in the registry as {digest}")
+        settings, name = network.settings(fleet), name or image
+        local = base_images.python(console.say, settings, base_images.emulated(platform))
+    stored = bases.tag_for(name or local, platform) if platform else name or local
+    digest = registry.import_image(fleet, local, stored, console.say)
+    console.say(f"{stored} is in the registry as {digest}")
 
 
 def _confirm(question: str) -> None:

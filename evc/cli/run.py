@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
 
 from evc.cli import console, outcomes, progress
-from evc.doors import git
-from evc.pure import selectors, sources
+from evc.pure import selectors
 from evc.pure.outcomes import Outcome
+from evc.runbooks import projects
 from evc.runbooks.run import run, unchanged
 
 
@@ -19,10 +17,16 @@ from evc.runbooks.run import run, unchanged
 @click.argument("project", default=".")
 @console.on_option
 @click.option("--if-changed", is_flag=True, help="Only if the project is not what was rolled out.")
+@click.option("--emulate", is_flag=True, help="Where no builder is native: by qemu, slowly.")
 @console.output_option
 @click.pass_obj
 def command(
-    folder: str | None, project: str, selector: str | None, if_changed: bool, output: str
+    folder: str | None,
+    project: str,
+    selector: str | None,
+    if_changed: bool,
+    emulate: bool,
+    output: str,
 ) -> Any:
     """Register new machines, build PROJECT where it changed, roll it out, wait until it serves.
 
@@ -37,24 +41,13 @@ def command(
       evc run https://git.example.net/shop/detector#main --on shop --if-changed
     """
     fleet, opening = console.opened(folder)
-    source = sources.parse(project)
     if selector is not None:
         selectors.check(selector)  # whom it means is known when the project's machines are
     with (
-        tempfile.TemporaryDirectory(prefix="evc-project-") as temporary,
         opening as opened,
         progress.shown() as shown,
+        projects.found(project, shown) as place,
     ):
-        if source.url:
-            shown.say(f"fetching {source.url}")
-            path = Path(temporary) / "project"
-            commit = git.fetch(source, path)
-        else:
-            path = Path(source.path).absolute()
-            commit = git.commit_of(path)
-        same = if_changed and unchanged(fleet, opened, path, project, commit, selector)
-        if same:
-            outcome = Outcome({}, same)
-        else:
-            outcome = run(fleet, opened, path, project, commit, selector, shown)
+        same = if_changed and unchanged(fleet, opened, place, selector)
+        outcome = Outcome({}, same) if same else run(fleet, opened, place, selector, shown, emulate)
     return outcomes.show(outcome, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,17 @@ def has_image(client: docker.DockerClient, name: str) -> bool:
         return False
 
 
-def pull(client: docker.DockerClient, name: str) -> bool:
+def architecture(client: docker.DockerClient, name: str = "") -> str:
+    """Of an image that is there, or of the engine's own machine, as Docker calls it: `arm64`."""
+    if name:
+        return str(client.images.get(name).attrs["Architecture"])
+    return str(client.version()["Arch"])
+
+
+def pull(client: docker.DockerClient, name: str, platform: str | None = None) -> bool:
     """Try to pull `name` from where its name says; False when that place does not answer."""
     try:
-        client.images.pull(name)
+        client.images.pull(name, platform=platform)
         return True
     except APIError:
         return False
@@ -53,6 +61,7 @@ def build(
     files: Mapping[str, str],
     say: Say,
     proxies: Mapping[str, str] | None = None,
+    platform: str | None = None,
 ) -> None:
     """Build `tag` from `files` (path → text, one of them `Dockerfile`); raises EvcError.
 
@@ -68,7 +77,7 @@ def build(
     context.seek(0)
     stream = client.api.build(
         fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True,
-        buildargs=dict(proxies or {}),
+        buildargs=dict(proxies or {}), platform=platform,
     )  # fmt: skip
     follow(stream, say)
 
@@ -82,6 +91,24 @@ def import_root(client: docker.DockerClient, archive: Any, name: str) -> None:
     """Make image `name` from a tar stream of a root file system."""
     repository, _, tag = name.rpartition(":")
     client.api.import_image_from_data(archive, repository=repository, tag=tag)
+
+
+def import_foreign_root(
+    client: docker.DockerClient, archive: Path, name: str, platform: str
+) -> None:
+    """Make image `name` for another platform: the engine imports only for its own. EvcError."""
+    with tempfile.TemporaryFile() as context:
+        with tarfile.open(fileobj=context, mode="w") as packed:
+            text = b"FROM scratch\nADD root.tar /\n"
+            head = tarfile.TarInfo("Dockerfile")
+            head.size = len(text)
+            packed.addfile(head, io.BytesIO(text))
+            packed.add(archive, "root.tar")
+        context.seek(0)
+        stream = client.api.build(
+            fileobj=context, custom_context=True, tag=name, rm=True, decode=True, platform=platform
+        )
+        follow(stream, lambda line: None)
 
 
 def push(client: docker.DockerClient, name: str, login: Mapping[str, str], say: Say) -> None:

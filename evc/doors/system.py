@@ -15,6 +15,9 @@ SYSTEMD = Path("/run/systemd/system")
 UNITS = Path("/etc/systemd/system")
 DOCKERD_LOG = Path("/var/log/evc-dockerd.log")
 DOCKERD_SECONDS = 60
+BINFMT, BINFMT_CONFIGS = Path("/proc/sys/fs/binfmt_misc"), Path("/usr/lib/binfmt.d")
+# Platform → qemu's name for its processor.
+EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64", "armv7": "qemu-arm"}
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
@@ -39,6 +42,25 @@ def install(packages: list[str]) -> None:
         problem = _run(command, environment)
         if problem:
             raise EvcError(f"installing {' '.join(packages)} failed:\n{problem}")
+
+
+def emulated() -> list[str]:
+    """The platforms whose programs run here though the machine is another."""
+    return [name for name, one in EMULATORS.items() if (BINFMT / one).exists()]
+
+
+def emulate() -> None:
+    """Have the kernel run programs of other platforms by qemu; raises EvcError.
+
+    systemd does so by itself when the package comes; it is done here where that does not run.
+    """
+    install(["qemu-user-static"])
+    if not (BINFMT / "register").exists():
+        _must(["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)])
+    for name in EMULATORS.values():
+        config = BINFMT_CONFIGS / f"{name}.conf"
+        if config.exists() and not (BINFMT / name).exists():
+            _must(["cp", str(config), str(BINFMT / "register")])
 
 
 def start_engine() -> None:

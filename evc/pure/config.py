@@ -24,6 +24,7 @@ from evc.pure.names import (
 )
 from evc.pure.network import Network
 from evc.pure.places import Geocoding
+from evc.pure.platforms import Platforms, image
 from evc.pure.schema import Strict
 from evc.pure.target import RegistryKeys
 
@@ -43,11 +44,6 @@ def _inside(value: str) -> str:
 def _absolute(value: str) -> str:
     if not value.startswith("/") or ".." in PurePosixPath(value).parts:
         raise ValueError(f"{value[:80]!r} is not an absolute folder of the image")
-    return value
-
-
-def _image(value: str) -> str:
-    references.parse(value)
     return value
 
 
@@ -178,6 +174,9 @@ class Resources(Strict):
     pids: Annotated[int, Field(ge=16, le=100_000)] = 512
 
 
+_NOT_SHARED = {"group", "target", "owner", "activation", "app", "base", "platforms"}
+
+
 class ProjectConfig(Strict):
     """`myEVCconfig.yaml`."""
 
@@ -191,9 +190,10 @@ class ProjectConfig(Strict):
     data: OptionalText = None
     arch: OptionalText = None
     app: App = None
-    base: Annotated[SafeText, AfterValidator(_image)] = "python:3.11-slim"
+    base: Annotated[SafeText, AfterValidator(image)] = "python:3.11-slim"
     packages: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]*$")]] = []
     requirements: Inside | None = None
+    platforms: Platforms = {}
     weights: list[Weights] = []
     serve: Serve = Serve()
     tests: Tests = Tests()
@@ -212,8 +212,8 @@ class ProjectConfig(Strict):
 
     @property
     def settings(self) -> str:
-        """What belongs to a release: all but who runs it and where, as JSON."""
-        return self.model_dump_json(exclude={"group", "target", "owner", "activation", "app"})
+        """What all images of a release share: not who runs it and where, nor bases, as JSON."""
+        return self.model_dump_json(exclude=_NOT_SHARED)
 
     @property
     def groups(self) -> list[str]:

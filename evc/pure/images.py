@@ -9,10 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evc.pure.config import ProjectConfig, Weights
-
-# Platform → the kernel's name for it, which the original used in repository names.
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armv7": "armv7l"}
-PLATFORMS = {machine: platform for platform, machine in MACHINES.items()}
+from evc.pure.platforms import PLAIN, Platform
 
 # What a Dockerfile takes from other images: `FROM [--platform=P] NAME` and `COPY --from=NAME`.
 _BASE = re.compile(
@@ -26,7 +23,7 @@ DOCKERFILE = """FROM {base}
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 EVC_WEIGHTS=/app/weights
 ENV PIP_ROOT_USER_ACTION=ignore PIP_PROGRESS_BAR=off
 WORKDIR /app
-{packages}{requirements}{weights}COPY code/ /app/
+{arguments}{packages}{requirements}{weights}COPY code/ /app/
 USER 10001:10001
 CMD {command}
 """
@@ -71,25 +68,60 @@ class Release:
         return f"{self.model}-{self.version}-{self.hash[:12]}"
 
 
-def repository(platform: str) -> str:
-    """The registry's repository for a platform: `x86_64-model`, as in the original."""
-    architecture, _, variant = platform.partition("-")
-    name = MACHINES.get(architecture, architecture)
-    return f"{name}-{variant}-model" if variant else f"{name}-model"
+@dataclass(frozen=True)
+class Recipe:
+    """How a project's content becomes the image of one platform.
+
+    `bases` are the base images that the fleet's registry has for it, each with its digest.
+    """
+
+    dockerfile: str
+    arguments: Mapping[str, str]
+    bases: Mapping[str, str]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over all of it."""
+        parts = (self.dockerfile, sorted(self.arguments.items()), sorted(self.bases.items()))
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def platform(machine: str) -> str:
-    """The platform of a kernel's machine name; an unknown one stays as it is."""
-    return PLATFORMS.get(machine, machine)
+@dataclass(frozen=True)
+class Content:
+    """What a release is made of: `hash` of what its images share, and by platform the recipe's.
+
+    Only the platforms that are wanted now are among the recipes.
+    """
+
+    model: str
+    version: str
+    hash: str
+    recipes: Mapping[str, str]
+
+    def release(self, before: int = 0) -> Release:
+        """A new release of it; `before` is how many there are whose recipes were others."""
+        whole = json.dumps([self.hash, sorted(self.recipes.items()), before])
+        return Release(self.model, self.version, hashlib.sha256(whole.encode()).hexdigest())
 
 
-def architecture(platform: str) -> str:
-    """What Docker calls the architecture of a platform: `arm64` of `arm64-l4t36`."""
-    name = platform.split("-")[0]
-    return "arm" if name == "armv7" else name
+def platform_dockerfile(project: ProjectConfig, own: str, platform: str) -> str:
+    """The Dockerfile for a platform: EVC's, or the project's `own` on the platform's base.
+
+    Raises ValueError when no line of its own starts from the base that is to be replaced.
+    """
+    variant = project.platforms.get(platform, PLAIN)
+    if not own:
+        return dockerfile(project, variant)
+    if not variant.base:
+        return own
+    if project.base not in bases(own):
+        raise ValueError(
+            f"the Dockerfile has no `FROM {project.base}` that {variant.base} replaces"
+        )
+    return with_bases(own, {project.base: variant.base})
 
 
-def dockerfile(project: ProjectConfig) -> str:
+def dockerfile(project: ProjectConfig, variant: Platform = PLAIN) -> str:
     """The Dockerfile of a project that has none: base, packages, requirements, weights, code."""
     names = " ".join(sorted(project.packages))
     local = any(weights.path for weights in project.weights)
@@ -97,7 +129,8 @@ def dockerfile(project: ProjectConfig) -> str:
     weights = LOCAL_WEIGHTS if local else ""
     weights += "".join(FETCHED_WEIGHTS.format(order=_order(entry)) for entry in fetched)
     return DOCKERFILE.format(
-        base=project.base,
+        base=variant.base or project.base,
+        arguments="".join(f"ARG {name}\n" for name in sorted(variant.args)),
         packages=PACKAGES.format(names=names) if names else "",
         requirements=REQUIREMENTS if project.requirements else "",
         weights=weights,
@@ -140,17 +173,13 @@ def library_name(base: str) -> tuple[str, str]:
     return (name if slash else f"library/{name}"), tag or "latest"
 
 
-def content_hash(
-    files: Sequence[File], text: str, base_digests: Mapping[str, str], settings: str
-) -> str:
-    """SHA-256 over all that goes in: files, Dockerfile, the bases' digests, the project's config.
+def content_hash(files: Sequence[File], settings: str) -> str:
+    """SHA-256 over what the images of all platforms share: files, and the project's config.
 
     `settings` is what the config says of the image and its container, as JSON.
     """
     value = {
         "files": sorted((file.path, file.executable, file.sha256) for file in files),
-        "dockerfile": text,
-        "bases": sorted(base_digests.items()),
         "settings": settings,
     }
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()

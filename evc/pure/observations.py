@@ -35,6 +35,7 @@ class Facts(_Answer):
     gpu: Short = ""
     systemd: bool = False
     devices: Annotated[dict[Short, Count], Field(max_length=200)] = {}
+    emulates: Annotated[list[Short], Field(max_length=20)] = []
 
 
 class Engine(_Answer):

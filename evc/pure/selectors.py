@@ -46,6 +46,11 @@ def select(text: str, nodes: Sequence[Selectable]) -> list[str]:
     return [node.name for node in nodes if test(node)]
 
 
+def condition(text: str) -> Test:
+    """A selector as a question to a single node, whoever else there is; raises BadInput."""
+    return _parsed(check(text))[0]
+
+
 def check(text: str) -> str:
     """A selector without needless spaces; raises BadInput for what is none on any fleet."""
     if not text.strip():

@@ -15,11 +15,15 @@ import tempfile
 from pathlib import Path
 
 from evc.doors import docker as engine
+from evc.doors import system
 from evc.doors.docker import Say
+from evc.pure import platforms
 from evc.pure.errors import EvcError
 from evc.pure.network import NONE, Settings
 
 SUITE = "bookworm"
+# Platform → Debian's name for it, where they differ.
+DEBIAN_NAMES = {"armv7": "armhf"}
 HUB_IMAGE = f"debian:{SUITE}-slim"
 BOOTSTRAPPED = f"evc-debootstrap:{SUITE}-slim"
 # As Debian's own slim images: nodes pull what is in a base over their links.
@@ -44,24 +48,24 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3 python3
 """
 
 
-def debian(say: Say, network: Settings = NONE) -> str:
-    """The name of a Debian image on this machine's engine, made when it is not there."""
+def debian(say: Say, network: Settings = NONE, platform: str = "") -> str:
+    """The name of a Debian image on this machine's engine, made when it is not there.
+
+    `platform` is one that this machine only emulates.
+    """
     client = engine.connect()
-    source = HUB_IMAGE if engine.has_image(client, HUB_IMAGE) else _source(say, network)
-    return image(
-        "evc-debian",
-        DEBIAN.format(source=source, slim=_SLIM, clean=_CLEAN),
-        say,
-        _local_cas(),
-        network,
-    )
+    if platform:
+        source = _debootstrap(f"{BOOTSTRAPPED}-{platform}", say, network, platform)
+    else:
+        source = HUB_IMAGE if engine.has_image(client, HUB_IMAGE) else _source(say, network)
+    recipe = DEBIAN.format(source=source, slim=_SLIM, clean=_CLEAN)
+    return image("evc-debian", recipe, say, _local_cas(), network, platform)
 
 
-def python(say: Say, network: Settings = NONE) -> str:
+def python(say: Say, network: Settings = NONE, platform: str = "") -> str:
     """The name of a Python image on this machine's engine, made when it is not there."""
-    return image(
-        "evc-python", PYTHON.format(debian=debian(say, network), clean=_CLEAN), say, network=network
-    )
+    recipe = PYTHON.format(debian=debian(say, network, platform), clean=_CLEAN)
+    return image("evc-python", recipe, say, network=network, platform=platform)
 
 
 def image(
@@ -70,6 +74,7 @@ def image(
     say: Say,
     files: dict[str, str] | None = None,
     network: Settings = NONE,
+    platform: str = "",
 ) -> str:
     """Build `name` from `dockerfile` and `files` unless an image of this very recipe exists."""
     recipe = {"Dockerfile": dockerfile, **(files or {})}
@@ -77,8 +82,22 @@ def image(
     tag, client = f"{name}:{digest}", engine.connect()
     if not engine.has_image(client, tag):
         say(f"building {tag}")
-        engine.build(client, tag, recipe, lambda line: None, network.environment)
+        docker_platform = platforms.for_docker(platform) if platform else None
+        engine.build(client, tag, recipe, lambda line: None, network.environment, docker_platform)
     return tag
+
+
+def emulated(platform: str) -> str:
+    """`platform` where this machine's engine is of another, else ''; raises EvcError.
+
+    Its programs have to run here, to set the image up.
+    """
+    if not platform or engine.architecture(engine.connect()) == platforms.architecture(platform):
+        return ""
+    if platform not in system.emulated():
+        why = f"nothing runs programs of {platform} on this machine"
+        raise EvcError(why, "evc doctor --fix --emulate, or import an image made elsewhere")
+    return platform
 
 
 def needs_debootstrap() -> bool:
@@ -95,24 +114,29 @@ def _source(say: Say, network: Settings) -> str:
     return HUB_IMAGE
 
 
-def _debootstrap(name: str, say: Say, network: Settings) -> str:
+def _debootstrap(name: str, say: Say, network: Settings, platform: str = "") -> str:
+    """Debian by its own packages; for an emulated platform they are set up by its own programs."""
     client = engine.connect()
     if engine.has_image(client, name):
         return name
     if not shutil.which("debootstrap"):
         raise EvcError("no hub answers and debootstrap is missing", "evc doctor --fix")
-    say(f"no hub answers: making {name} with debootstrap (about a minute)")
+    say(f"making {name} with debootstrap (a minute; emulated, some more)")
     kept = f"--preserve-env={','.join(network.environment)}"
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n", *([kept] if network.environment else [])]
     with tempfile.TemporaryDirectory(prefix="evc-debootstrap-") as folder:
         root = Path(folder) / "root"
-        command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE]
-        _run([*sudo, *command, str(root)], network)
+        command = ["debootstrap", "--variant=minbase", "--include=ca-certificates"]
+        command += [f"--arch={DEBIAN_NAMES.get(platform, platform)}"] if platform else []
+        _run([*sudo, *command, SUITE, str(root)], network)
         archive = Path(folder) / "root.tar"
         left_out = [f"--exclude={path}" for path in _LEFT_OUT]
         _run([*sudo, "tar", "-C", str(root), *left_out, "-cf", str(archive), "."])
-        with archive.open("rb") as file:
-            engine.import_root(client, file, name)
+        if platform:
+            engine.import_foreign_root(client, archive, name, platforms.for_docker(platform))
+        else:
+            with archive.open("rb") as file:
+                engine.import_root(client, file, name)
         _run([*sudo, "rm", "-rf", str(root)])
     return name
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evc.doors import fleet as fleets
-from evc.doors import project as projects
+from evc.doors import project as folders
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import containers, hardening, images, layout
-from evc.pure import network as networks
+from evc.pure import builders, hardening, layout, platforms
+from evc.pure.builders import Round
+from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.inventory import Node
-from evc.pure.layout import Part
 from evc.pure.network import Settings
-from evc.runbooks import network, plays, registry, releases, repair
+from evc.runbooks import build_orders, plays, projects, registry, releases, repair
 from evc.runbooks import nodes as inventory
+from evc.runbooks.build_orders import Job
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.progress import Progress
 from evc.runbooks.projects import Project
@@ -28,27 +28,67 @@ from evc.runbooks.registry import check as registry_check
 from evc.runbooks.releases import Built, Image
 
 TAIL_LINES = 40
-FETCH_WEIGHTS = "fetch_weights.py"
 
 
 def build(
-    fleet: Fleet, store: Store, project: Project, platforms: Collection[str], progress: Progress
+    fleet: Fleet, store: Store, project: Project, progress: Progress, emulate: bool = False
 ) -> tuple[Built, list[str]]:
-    """The release of `project` with an image for each of `platforms`, and those built just now."""
-    reg, release = registry.load(fleet), project.release
-    found = releases.find(store, release)
+    """The release of `project` with an image for each of its recipes; those built just now."""
+    found = releases.find(store, project.content)
     if found and found.project != project.config:
         releases.keep_config(store, found.id, project.config)
-        found = releases.find(store, release)
-    missing = [one for one in sorted(platforms) if not _is_there(reg, found, one)]
+    reg = registry.load(fleet)
+    missing = [one for one in sorted(project.recipes) if not _is_there(reg, found, one)]
     if missing:
-        builders = {one: _builder(store, one) for one in missing}
-        repair.mend(fleet, list(builders.values()), progress)
-        release_id = releases.record(store, release, project.config, project.source, project.commit)
-        _build_on(fleet, store, project, builders, release_id, progress)
-        found = releases.find(store, release)
-    assert found is not None
-    return found, missing
+        ready = [node for node in inventory.everyone(store) if node.builder and node.registered]
+        rounds = builders.rounds(missing, project.config.platforms, ready, emulate)
+        used = {node.name: node for one in rounds for node in one.values()}
+        repair.mend(fleet, list(used.values()), progress)
+        source, commit = project.place.source, project.place.commit
+        built = releases.record(store, project.content, project.config, source, commit)
+        _build_on(Job(fleet, store, project, built), rounds, progress)
+    made = releases.find(store, project.content)
+    if made is None:
+        raise BadInput(f"{project.config.model_name} as it is was never built", "evc model build")
+    return made, missing
+
+
+def platforms_for(
+    config: ProjectConfig, nodes: Sequence[Node], named: Collection[str] = ()
+) -> set[str]:
+    """The platforms that `nodes` need, and those named; raises BadInput for an unknown name."""
+    for name in named:
+        if name not in config.platforms and name not in platforms.MACHINES:
+            known = ", ".join([*platforms.MACHINES, *config.platforms])
+            raise BadInput(f"{name[:80]!r} is no platform of the project", f"there are: {known}")
+    needed = {platforms.of_node(config.platforms, node.selectable) for node in nodes if node.edge}
+    return {*named, *needed} - {""}
+
+
+def add(
+    fleet: Fleet,
+    store: Store,
+    built: Built,
+    wanted: Collection[str],
+    progress: Progress,
+    emulate: bool = False,
+) -> tuple[Built, list[str]]:
+    """A release with images for the platforms it lacks, from the source it was built of.
+
+    Raises BadInput where that is not any more what it was: a digest is never replaced.
+    """
+    name, at = f"{built.release.model}:{built.release.label}", built.source
+    if "#" in at or "://" in at:  # a git URL, and the commit rather than what its ref is by now
+        at = f"{at.partition('#')[0]}#{built.commit}"
+    with projects.found(at, progress) as place:
+        project = projects.read(fleet, place, wanted)
+        again = "evc run, or evc model build with the folder: a release of its own"
+        if project.content.hash != built.content:
+            raise BadInput(f"{at} is not what {name} was built from any more", again)
+        if other := releases.changed(built, project.content):
+            why = f"{name} has an image for {other[0]}, with another base or other arguments"
+            raise BadInput(f"{why}; a digest is never replaced", again)
+        return build(fleet, store, project, progress, emulate)
 
 
 def _is_there(reg: Registry, found: Built | None, platform: str) -> bool:
@@ -60,123 +100,56 @@ def _is_there(reg: Registry, found: Built | None, platform: str) -> bool:
         return client.head(image.repository, image.digest) is not None
 
 
-def _builder(store: Store, platform: str) -> Node:
-    """A registered builder of the platform's architecture; raises EvcError without one."""
-    for node in inventory.everyone(store):
-        if node.builder and node.registered and images.platform(node.architecture) == platform:
-            return node
-    raise EvcError(
-        f"no builder for {platform}",
-        "evc node add NAME ADDRESS --role builder (a machine of that architecture)",
-    )
-
-
-def _build_on(
-    fleet: Fleet,
-    store: Store,
-    project: Project,
-    builders: Mapping[str, Node],
-    release_id: int,
-    progress: Progress,
-) -> None:
-    nodes = {node.name: node for node in builders.values()}
-    left_out = projects.left_out(project.folder, layout.EXCLUDED[:-1])
+def _build_on(job: Job, rounds: Sequence[Round], progress: Progress) -> None:
+    project, found = job.project, build_orders.settings_of(job.fleet, job.project)
+    left_out = folders.left_out(project.place.folder, layout.EXCLUDED[:-1])
     if left_out:
         progress.say(f"not in the image: {', '.join(left_out)}")
-    parts = layout.parts(project.config, project.files)
-    found = _settings(fleet, project)
+    nodes = {node.name: node for one in rounds for node in one.values()}
+    parts = _send(job, list(nodes.values()), found, progress)
+    for one in rounds:
+        _round(job, one, found, parts, progress)
+
+
+def _send(job: Job, nodes: Sequence[Node], settings: Settings, progress: Progress) -> list[str]:
+    """Bring the build context to the builders; the names of its parts."""
+    parts = layout.parts(job.project.config, job.project.files)
     with tempfile.TemporaryDirectory(prefix="evc-context-") as folder:
-        context = [_packed(fleet, project, part, found, Path(folder)) for part in parts]
-        for name in nodes:
-            progress.node(name, "receiving the build context")
+        context = [build_orders.packed(job.project, part, Path(folder)) for part in parts]
+        for node in nodes:
+            progress.node(node.name, "receiving the build context")
         network_file = Path(folder) / "network.json"
-        fleets.write_private(network_file, _network(found))
+        fleets.write_private(network_file, build_orders.network_text(settings))
         shared = {"evc_context": context, "evc_network": str(network_file)}
-        sent = plays.play(fleet, "copy_model", list(nodes.values()), shared)
-    _require(sent)
+        _require(plays.play(job.fleet, "copy_model", nodes, shared))
+    return [one["name"] for one in context]
+
+
+def _round(job: Job, work: Round, settings: Settings, parts: list[str], progress: Progress) -> None:
+    """One build on each builder, at once; what is built is kept though another fails."""
+    nodes = {node.name: node for node in work.values()}
     orders = {
-        node.name: _order(fleet, project, platform, [one["name"] for one in context])
-        for platform, node in builders.items()
+        node.name: build_orders.order(job, platform, node, settings, parts)
+        for platform, node in work.items()
     }
-    started = plays.play(fleet, "autorun", list(nodes.values()), orders=orders)
+    started = plays.play(job.fleet, "autorun", list(nodes.values()), orders=orders)
     tails: dict[str, list[str]] = {name: [] for name in nodes}
-    ends = follow(fleet, nodes, started, lambda name, one: _show(progress, tails, name, one))
-    for platform, node in builders.items():
-        end, tail = ends[node.name], tails[node.name]
-        if end["step"] != "done":
-            raise _failure(project, platform, node, end, tail, orders[node.name])
-        _take(fleet, store, project, release_id, platform, node, end)
+    ends = follow(job.fleet, nodes, started, lambda name, one: _show(progress, tails, name, one))
+    failures = []
+    for platform, node in work.items():
+        end = ends[node.name]
+        if end["step"] == "done":
+            _take(job, platform, node, end)
+        else:
+            failures.append(_failure(job, platform, node, end, tails[node.name], orders[node.name]))
+    if failures:
+        raise failures[0]
 
 
 def _require(results: Mapping[str, Any]) -> None:
     for name, result in results.items():
         if not result.ok:
             raise EvcError(f"{name}: {result.message}")
-
-
-def _settings(fleet: Fleet, project: Project) -> Settings:
-    """How the build reaches packages; raises BadInput where that would stay in the image."""
-    found = network.settings(fleet)
-    if found.environment and networks.keeps_proxy(project.dockerfile):
-        raise BadInput(
-            "the Dockerfile declares a proxy itself, which would keep its address in the image",
-            "take its ARG and ENV lines of proxies out: builds get `network:` without them",
-        )
-    return found
-
-
-def _network(settings: Settings) -> str:
-    """What the builder reads beside its order, which is logged where this is not."""
-    return json.dumps({"environment": settings.environment, "secrets": settings.secrets})
-
-
-def _packed(
-    fleet: Fleet, project: Project, part: Part, settings: Settings, folder: Path
-) -> dict[str, str]:
-    """A part as a tar: its name and path. EVC's own files travel with the code."""
-    extra = {}
-    if part.kind == "code":
-        text = networks.dockerfile(project.dockerfile, settings)
-        extra["Dockerfile"] = images.with_bases(text, _pinned(fleet, project))
-        script = fleets.share() / "playbooks" / "files" / FETCH_WEIGHTS
-        extra[f"evc/{FETCH_WEIGHTS}"] = script.read_text(encoding="utf-8")
-        part = Part("code", {path: one for path, one in part.files.items() if path not in extra})
-    name = part.name if part.kind == "weights" else f"code-{project.release.hash[:20]}.tar"
-    projects.pack(project.folder, part, extra, folder / name)
-    return {"name": name, "path": str(folder / name)}
-
-
-def _pinned(fleet: Fleet, project: Project) -> dict[str, str]:
-    """Base image → where the fleet's registry has it, by digest."""
-    reg = registry.load(fleet)
-    return {
-        name: f"{reg.reader}/{reg.repository(images.library_name(name)[0])}@{digest}"
-        for name, digest in project.bases.items()
-    }
-
-
-def _order(fleet: Fleet, project: Project, platform: str, parts: list[str]) -> dict[str, Any]:
-    reg, release, config = registry.load(fleet), project.release, project.config
-    repository = reg.repository(images.repository(platform))
-    tag = f"{reg.writer}/{repository}:{release.tag}"
-    serve = config.serve.model_copy(update={"publish": None})
-    return {
-        "id": f"{release.tag}-{platform}",
-        "parts": parts,
-        "bases": sorted(_pinned(fleet, project).values()),
-        "tag": tag,
-        "pull_repository": f"{reg.reader}/{repository}",
-        "labels": {
-            "evc.image": release.model,
-            "org.opencontainers.image.version": release.label,
-            "org.opencontainers.image.revision": project.commit,
-        },
-        "test": {
-            "command": config.tests.command,
-            "config": containers.unpublished(containers.config(config)),
-            "health": containers.health(serve, frames=False),
-        },
-    }
 
 
 # Step reached → what comes next.
@@ -200,29 +173,22 @@ def _show(progress: Progress, tails: dict[str, list[str]], name: str, entry: Ent
         progress.node(name, _DOING.get(entry["step"]) or str(entry["step"]))
 
 
-def _take(
-    fleet: Fleet,
-    store: Store,
-    project: Project,
-    release_id: int,
-    platform: str,
-    node: Node,
-    end: Entry,
-) -> None:
-    repository = images.repository(platform)
-    image = Image(platform, repository, project.release.tag, str(end["digest"]), int(end["size"]))
-    with registry_check.client(registry.load(fleet), "reader") as client:
+def _take(job: Job, platform: str, node: Node, end: Entry) -> None:
+    repository, recipe = platforms.repository(platform), job.project.recipes[platform]
+    tag, digest, size = job.built.release.tag, str(end["digest"]), int(end["size"])
+    image = Image(platform, repository, tag, digest, size, recipe.hash)
+    with registry_check.client(registry.load(job.fleet), "reader") as client:
         if client.head(repository, image.digest) is None:
             raise EvcError(f"{node.name} says it pushed {image.digest}; the registry has no such")
-    releases.record_image(store, release_id, image, node.name)
+    releases.record_image(job.store, job.built.id, image, node.name)
 
 
 def _failure(
-    project: Project, platform: str, node: Node, end: Entry, tail: list[str], order: dict[str, Any]
+    job: Job, platform: str, node: Node, end: Entry, tail: list[str], order: dict[str, Any]
 ) -> EvcError:
     """Where a build ended and its last lines; for a hardened default, the key that loosens it."""
     step, reason = str(end.get("at", end["step"])), str(end.get("reason", ""))
-    where = f"building {project.release.label} for {platform} on {node.name}"
+    where = f"building {job.built.release.label} for {platform} on {node.name}"
     last = "".join(f"\n  | {line}" for line in tail)
     said = "\n".join([*tail, reason])
     key = hardening.key(said, order["test"]["config"]) if step == "test" else ""

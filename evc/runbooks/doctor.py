@@ -53,6 +53,13 @@ def fix_controller(progress: Progress) -> None:
         system.install(["debootstrap"])
 
 
+def emulate(progress: Progress) -> None:
+    """Let this machine, and a lab's nodes on it, run programs of other platforms."""
+    if not system.emulated():
+        progress.say("installing qemu: images of other platforms can be built here, slowly")
+        system.emulate()
+
+
 def controller() -> list[Finding]:
     """This machine: programs and the engine."""
     found = [
@@ -103,6 +110,7 @@ def nodes(
         _fix_nodes(fleet, registered, progress)
     before = time.time()
     answers = probe(fleet, registered)
+    inventory.refresh(store, answers)
     middle = (before + time.time()) / 2
     found = []
     for node in chosen:

@@ -14,6 +14,7 @@ from evc.doors.store import Store
 from evc.pure import inventory, selectors
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node, Place
+from evc.pure.observations import Observation
 from evc.pure.selectors import Selectable
 
 _NODES = """
@@ -31,6 +32,7 @@ ON CONFLICT (id) DO UPDATE SET title = :title, address = :address, port = :port,
   login_user = :login_user, login_key = :login_key, sudo_file = :sudo_file, jump = :jump,
   tunnel = :tunnel,  is_builder = :builder, is_edge = :edge, metered = :metered
 """
+_FACTS = "facts = ?, os = ?, hw = ?, gpu = ?"
 _COLUMNS = ("name", "title", "address", "port", "login_user", "login_key", "sudo_file", "jump",
             "tunnel", "builder", "edge", "local", "metered")  # fmt: skip
 
@@ -163,23 +165,31 @@ def render_inventory(fleet: Fleet, store: Store) -> None:
         fleets.replace(file, text)
 
 
+def refresh(store: Store, answers: Mapping[str, object]) -> None:
+    """Keep the facts of the nodes that answered a probe, so that selectors over them stay true."""
+    known = {node.name: node.facts for node in everyone(store)}
+    with store.transaction():
+        for name, answer in answers.items():
+            if isinstance(answer, Observation) and name in known:
+                facts = {**known[name], **answer.known}
+                store.write(f"UPDATE node SET {_FACTS} WHERE name = ?", (*_facts(facts), name))
+
+
 def remember(store: Store, name: str, facts: dict[str, Any], registered: bool) -> None:
     """Keep a node's facts of a probe, and that it is registered now."""
     store.write(
-        "UPDATE node SET facts = ?, os = ?, hw = ?, gpu = ?,"
+        f"UPDATE node SET {_FACTS},"
         " registered_at = CASE WHEN ? THEN coalesce(registered_at, ?) ELSE registered_at END,"
         " revoked_at = NULL"
         " WHERE name = ?",
-        (
-            json.dumps(facts),
-            str(facts.get("os", "")),
-            str(facts.get("board") or facts.get("architecture", "")),
-            str(facts.get("gpu", "")),
-            int(registered),
-            time.time(),
-            name,
-        ),
+        (*_facts(facts), int(registered), time.time(), name),
     )
+
+
+def _facts(facts: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """The values of `_FACTS`: all of them, and those that the original's tables show."""
+    board = str(facts.get("board") or facts.get("architecture", ""))
+    return json.dumps(facts), str(facts.get("os", "")), board, str(facts.get("gpu", ""))
 
 
 def forget_registration(store: Store, name: str) -> None:

@@ -1,42 +1,64 @@
-"""Read a project folder: its config, its files, and the release they make."""
+"""Read a project: its config, its files, and how they become an image for each platform."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evc.doors import archives
+from evc.doors import archives, git
 from evc.doors import docker as engine
 from evc.doors import project as folders
 from evc.doors.fleet import Fleet
-from evc.pure import dockerfiles, images, layout, schema
+from evc.pure import dockerfiles, images, layout, schema, sources
 from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput
-from evc.pure.images import File, Release
+from evc.pure.images import Content, File, Recipe
+from evc.pure.platforms import PLAIN
 from evc.runbooks import registry
-from evc.runbooks.registry import Registry
-from evc.runbooks.registry import check as registry_check
+from evc.runbooks.progress import Progress
+from evc.runbooks.registry import bases
 
 
 @dataclass(frozen=True)
-class Project:
-    """A project as read: config, files, Dockerfile, and the release they make."""
+class Place:
+    """A project's folder on this machine, what to call it (a folder or a git URL), its commit."""
 
     folder: Path
     source: str
     commit: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as read: config, files, and a recipe for each platform that is wanted."""
+
+    place: Place
     config: ProjectConfig
     files: tuple[File, ...]
-    own_dockerfile: bool
-    dockerfile: str
-    bases: Mapping[str, str]
+    recipes: Mapping[str, Recipe]
 
     @property
-    def release(self) -> Release:
-        text, config = self.dockerfile, self.config
-        content = images.content_hash(self.files, text, self.bases, config.settings)
-        return Release(config.model_name, config.version, content)
+    def content(self) -> Content:
+        found = {platform: recipe.hash for platform, recipe in self.recipes.items()}
+        shared = images.content_hash(self.files, self.config.settings)
+        return Content(self.config.model_name, self.config.version, shared, found)
+
+
+@contextlib.contextmanager
+def found(text: str, progress: Progress) -> Iterator[Place]:
+    """The project that `text` names: a folder, or a git URL that is fetched for the while."""
+    source = sources.parse(text)
+    if not source.url:
+        folder = Path(source.path).absolute()
+        yield Place(folder, str(folder), git.commit_of(folder))
+        return
+    with tempfile.TemporaryDirectory(prefix="evc-project-") as temporary:
+        progress.say(f"fetching {source.url}")
+        folder = Path(temporary) / "project"
+        yield Place(folder, text, git.fetch(source, folder))
 
 
 def read_config(folder: Path) -> ProjectConfig:
@@ -45,9 +67,9 @@ def read_config(folder: Path) -> ProjectConfig:
     return schema.read(folders.config_text(folder), name, ProjectConfig)
 
 
-def read(fleet: Fleet, folder: Path, source: str, commit: str) -> Project:
-    """A project folder as a value; raises BadInput."""
-    config = read_config(folder)
+def read(fleet: Fleet, place: Place, platforms: Collection[str]) -> Project:
+    """A project as a value, with how it is built for `platforms`; raises BadInput."""
+    folder, config = place.folder, read_config(place.folder)
     excluded = [*layout.EXCLUDED, *folders.ignored(folder)]
     files = folders.files(folder, engine.context_files(folder, excluded))
     own = folders.dockerfile(folder)
@@ -66,9 +88,19 @@ def read(fleet: Fleet, folder: Path, source: str, commit: str) -> Project:
     if own and program and not config.serve.workdir:
         workdir = dockerfiles.folder_of(program, own, paths, inside)
         config = _started_in(config, workdir)
-    text = own or images.dockerfile(config)
-    bases = _base_digests(registry.load(fleet), images.bases(text))
-    return Project(folder, source, commit, config, tuple(files), bool(own), text, bases)
+    recipes = {one: _recipe(fleet, config, own, one) for one in sorted(platforms)}
+    return Project(place, config, tuple(files), recipes)
+
+
+def _recipe(fleet: Fleet, config: ProjectConfig, own: str, platform: str) -> Recipe:
+    try:
+        text = images.platform_dockerfile(config, own, platform)
+    except ValueError as error:
+        where = f"platforms: {platform}: base"
+        raise BadInput(f"{where}: {error}", "say in `base:` which image it replaces") from None
+    variant = config.platforms.get(platform, PLAIN)
+    digests = bases.digests(registry.load(fleet), images.bases(text), platform)
+    return Recipe(text, variant.args, digests)
 
 
 def _program(config: ProjectConfig) -> str:
@@ -85,11 +117,3 @@ def _started_in(config: ProjectConfig, workdir: str) -> ProjectConfig:
         why = f"{workdir!r} is no folder to start in"
         raise BadInput(why, "rename it, or say `serve: {workdir: /…}`") from None
     return config.model_copy(update={"serve": serve})
-
-
-def _base_digests(reg: Registry, names: Collection[str]) -> dict[str, str]:
-    """Base image → its digest in the fleet's registry, for those that were brought in."""
-    places = {name: images.library_name(name) for name in names}
-    with registry_check.client(reg, "reader") as client:
-        found = {name: client.head(*place) for name, place in places.items() if place[0]}
-    return {name: digest for name, digest in found.items() if digest}

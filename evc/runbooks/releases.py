@@ -11,7 +11,7 @@ from evc.doors.store import Row, Store
 from evc.pure import names
 from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput
-from evc.pure.images import Release
+from evc.pure.images import Content, Release
 from evc.pure.inventory import Node
 
 
@@ -24,14 +24,21 @@ class Image:
     tag: str
     digest: str
     size_bytes: int
+    recipe: str
 
 
 @dataclass(frozen=True)
 class Built:
-    """A release with its images and the config it was built with."""
+    """A release with its images and the config it was built with.
+
+    `content` is the hash of what its images share, `source` and `commit` where that came from.
+    """
 
     id: int
     release: Release
+    content: str
+    source: str
+    commit: str
     project: ProjectConfig
     images: Mapping[str, Image]
 
@@ -43,13 +50,30 @@ class Built:
         return f"http://{app}" if serve.port and app else ""
 
 
-def find(store: Store, release: Release) -> Built | None:
-    """A release of exactly this content, or None."""
-    row = store.row(
-        "SELECT * FROM release WHERE model = ? AND version = ? AND hash = ?",
-        (release.model, release.version, release.hash),
+def find(store: Store, content: Content) -> Built | None:
+    """The newest release of this content, or None.
+
+    Platforms that it lacks it may gain; one that it has must be made by the same recipe.
+    """
+    return next((one for one in _of(store, content) if not changed(one, content)), None)
+
+
+def _of(store: Store, content: Content) -> list[Built]:
+    rows = store.rows(
+        "SELECT * FROM release WHERE model = ? AND version = ? AND content = ?"
+        " ORDER BY built_at DESC, id DESC",
+        (content.model, content.version, content.hash),
     )
-    return _built(store, row) if row else None
+    return [_built(store, row) for row in rows]
+
+
+def changed(built: Built, content: Content) -> list[str]:
+    """The platforms among the content's for which `built` has an image of another recipe."""
+    return [
+        platform
+        for platform, recipe in content.recipes.items()
+        if platform in built.images and built.images[platform].recipe != recipe
+    ]
 
 
 def by_id(store: Store, release_id: int) -> Built:
@@ -101,24 +125,30 @@ def _checked(check: Callable[[str], str], text: str) -> None:
         raise BadInput(str(error), "`evc model list` shows what there is") from None
 
 
-def record(store: Store, release: Release, project: ProjectConfig, source: str, commit: str) -> int:
-    """Note a release (once), and return its id; raises BadInput for a frozen version."""
+def record(
+    store: Store, content: Content, project: ProjectConfig, source: str, commit: str
+) -> Built:
+    """Note a release, unless it is there; raises BadInput for a frozen version."""
+    if there := find(store, content):
+        return there
+    release = content.release(len(_of(store, content)))
     frozen = store.row(
-        "SELECT hash FROM release WHERE model = ? AND version = ? AND state = 'approved'",
+        "SELECT 1 FROM release WHERE model = ? AND version = ? AND state = 'approved'",
         (release.model, release.version),
     )
-    if frozen and frozen["hash"] != release.hash:
+    if frozen:
         raise BadInput(
             f"{release.model} {release.version} is approved: its content cannot change",
             "give the project a new version",
         )
     store.write(
-        "INSERT INTO release (model, version, hash, source, git_commit, owner, task, config,"
-        " built_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO release (model, version, hash, content, source, git_commit, owner, task,"
+        " config, built_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             release.model,
             release.version,
             release.hash,
+            content.hash,
             source,
             commit,
             project.owner or "",
@@ -127,9 +157,9 @@ def record(store: Store, release: Release, project: ProjectConfig, source: str, 
             time.time(),
         ),
     )
-    found = find(store, release)
-    assert found is not None
-    return found.id
+    made = find(store, content)
+    assert made is not None
+    return made
 
 
 def keep_config(store: Store, release_id: int, project: ProjectConfig) -> None:
@@ -143,7 +173,7 @@ def keep_config(store: Store, release_id: int, project: ProjectConfig) -> None:
 def record_image(store: Store, release_id: int, image: Image, built_on: str) -> None:
     """Note an image; a digest that is there already must be the same."""
     store.write(
-        "INSERT INTO release_image VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO release_image VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (release_id, platform) DO UPDATE SET digest = excluded.digest",
         (
             release_id,
@@ -154,6 +184,7 @@ def record_image(store: Store, release_id: int, image: Image, built_on: str) -> 
             image.size_bytes,
             built_on,
             time.time(),
+            image.recipe,
         ),
     )
 
@@ -163,10 +194,18 @@ def _built(store: Store, row: dict[str, Any]) -> Built:
     return Built(
         row["id"],
         Release(row["model"], row["version"], row["hash"]),
+        row["content"],
+        row["source"],
+        row["git_commit"],
         ProjectConfig.model_validate_json(row["config"]),
         {
             one["platform"]: Image(
-                one["platform"], one["repository"], one["tag"], one["digest"], one["size_bytes"]
+                one["platform"],
+                one["repository"],
+                one["tag"],
+                one["digest"],
+                one["size_bytes"],
+                one["recipe"],
             )
             for one in images
         },

@@ -17,6 +17,7 @@ from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, merged
 from evc.pure.plan import ImageRef, NodePlan, Wish
 from evc.runbooks import assignments, deliver, plays, registry, repair, trust, wishes
+from evc.runbooks import nodes as inventory
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
@@ -70,6 +71,7 @@ def prepare(
     asked = [node for node in nodes if node.name in found]
     reg = registry.load(fleet)
     answers = probe(fleet, asked, looked, [reg.place])
+    inventory.refresh(store, answers)
     plans, unknown, cut_off = {}, [], []
     for node in asked:
         answer = answers[node.name]

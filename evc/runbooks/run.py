@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import images
 from evc.pure.config import ProjectConfig, Step, unneeded
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Node
@@ -17,6 +15,7 @@ from evc.runbooks import assignments, audit, projects, register, registry, relea
 from evc.runbooks import build as builds
 from evc.runbooks import nodes as inventory
 from evc.runbooks.progress import Progress
+from evc.runbooks.projects import Place, Project
 from evc.runbooks.releases import Built
 from evc.runbooks.rollout import Planned
 
@@ -26,17 +25,17 @@ STEPS_TODAY: tuple[Step, ...] = ("register", "build", "download", "run")
 def run(
     fleet: Fleet,
     store: Store,
-    folder: Path,
-    source: str,
-    commit: str,
+    place: Place,
     selector: str | None,
     progress: Progress,
+    emulate: bool = False,
 ) -> Outcome:
-    """The `autorun` steps of `ServerConfig.yaml` for the project in `folder`.
+    """The `autorun` steps of `ServerConfig.yaml` for the project at `place`.
 
+    With `emulate` a builder of another architecture will do where there is none of the right one.
     Raises BadInput before anything is contacted; a dead node is an outcome, not an error.
     """
-    config = projects.read_config(folder)
+    config = projects.read_config(place.folder)
     steps = {step.activation for step in fleet.config().autorun}
     known = _known_steps(steps, progress)
     _say_what_is_unneeded(fleet, config, progress)
@@ -51,7 +50,8 @@ def run(
             nodes = [*inventory.selected(store, wanted), *_builders(store)]
             outcomes.append(_register(fleet, store, nodes, progress))
         nodes = [node for node in inventory.selected(store, wanted) if node.edge]
-        built, fresh = _build(fleet, store, folder, source, commit, nodes, known, progress)
+        project = _project(fleet, place, config, nodes, known)
+        built, fresh = builds.build(fleet, store, project, progress, emulate)
         if known & {"download", "run"}:
             assignments.wish(store, built, wanted, nodes)
             outcomes.append(rollout.converge(fleet, store, built, nodes, progress))
@@ -78,15 +78,17 @@ def planned(fleet: Fleet, store: Store, built: Built, selector: str, progress: P
     return rollout.prepare(fleet, store, built, nodes, progress)
 
 
-def unchanged(
-    fleet: Fleet, store: Store, folder: Path, source: str, commit: str, selector: str | None
-) -> str:
+def unchanged(fleet: Fleet, store: Store, place: Place, selector: str | None) -> str:
     """The release's label if the project is what was last rolled out on `selector`, else ''."""
-    project = projects.read(fleet, folder, source, commit)
-    built = releases.find(store, project.release)
-    wanted = selector if selector is not None else _groups(project.config)
-    stands = built is not None and assignments.stands(store, built, wanted)
-    return project.release.label if stands else ""
+    config = projects.read_config(place.folder)
+    wanted = selector if selector is not None else _groups(config)
+    try:
+        nodes = [node for node in inventory.selected(store, wanted) if node.edge]
+    except BadInput:
+        return ""  # its machines are not in the inventory yet
+    project = projects.read(fleet, place, builds.platforms_for(config, nodes))
+    built = releases.find(store, project.content)
+    return built.release.label if built and assignments.stands(store, built, wanted) else ""
 
 
 def _known_steps(steps: set[Step], progress: Progress) -> set[Step]:
@@ -157,23 +159,14 @@ def _register(
     return done
 
 
-def _build(
-    fleet: Fleet,
-    store: Store,
-    folder: Path,
-    source: str,
-    commit: str,
-    nodes: Sequence[Node],
-    steps: set[Step],
-    progress: Progress,
-) -> tuple[Built, list[str]]:
-    project = projects.read(fleet, folder, source, commit)
-    platforms = {images.platform(node.architecture) for node in nodes if node.architecture}
-    if not platforms:
+def _project(
+    fleet: Fleet, place: Place, config: ProjectConfig, nodes: Sequence[Node], steps: set[Step]
+) -> Project:
+    """The project with what its nodes need; raises BadInput when they did not tell."""
+    wanted = builds.platforms_for(config, nodes)
+    if not wanted:
         raise BadInput("none of the nodes told its architecture", "`evc doctor` says what is wrong")
-    if "build" not in steps:
-        platforms = set()
-    return builds.build(fleet, store, project, platforms, progress)
+    return projects.read(fleet, place, wanted if "build" in steps else set())
 
 
 def _record(fleet: Fleet, store: Store, config: ProjectConfig, outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ from evc.doors.store import Store
 from evc.pure.inventory import Node
 from evc.pure.observations import Container, Observation
 from evc.runbooks import assignments, releases
+from evc.runbooks import nodes as inventory
 from evc.runbooks.latest import latest
 from evc.runbooks.probe import Answer, Silent, probe
 
@@ -18,6 +19,7 @@ def status(fleet: Fleet, store: Store, nodes: Sequence[Node]) -> dict[str, Any]:
     """The document of `evc status -o json`."""
     asked = [node for node in nodes if node.registered]
     answers: dict[str, Answer] = probe(fleet, asked)
+    inventory.refresh(store, answers)
     budget = fleet.config().metered.budget
     return {
         "nodes": [

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import containers, devices, images, room
+from evc.pure import containers, devices, platforms, room
 from evc.pure.config import ProjectConfig
 from evc.pure.containers import Given, Volume
 from evc.pure.errors import BadInput
@@ -29,12 +29,11 @@ def wishes(
     known = settings.everything(fleet, store)
     others = _others(store, built, nodes)
     for node in nodes:
-        platform = images.platform(node.architecture)
+        platform = platforms.of_node(built.project.platforms, node.selectable)
         if node.unusable:
             problems[node.name] = ("pending", (), node.unusable)
         elif platform not in built.images:
-            reason = f"{built.release.label} has no image for {platform}: build it first"
-            problems[node.name] = ("failed", (), reason)
+            problems[node.name] = ("failed", (), _lacking(built, platform))
         else:
             try:
                 found[node.name] = _wish(
@@ -43,6 +42,13 @@ def wishes(
             except BadInput as error:
                 problems[node.name] = ("failed", (), str(error))
     return found, problems
+
+
+def _lacking(built: Built, platform: str) -> str:
+    name = f"{built.release.model}:{built.release.label}"
+    there = ", ".join(sorted(built.images)) or "none"
+    why = f"it needs an image for {platform}, and {built.release.label} has those for: {there}"
+    return f"{why}; `evc model build {name} --platform {platform}` adds it"
 
 
 def _wish(
@@ -78,11 +84,11 @@ def _wish(
         model=model,
         release=label,
         image=ImageRef(image.repository, image.digest),
-        architecture=images.architecture(platform),
+        architecture=platforms.architecture(platform),
         spec=spec,
         request={**request, "Labels": labels},
         health=check,
-        previous=_previous(store, built, node, platform),
+        previous=_previous(store, built, node),
         volumes=volumes,
         files=own.files,
     )
@@ -116,8 +122,11 @@ def _memory(node: Node) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _previous(store: Store, built: Built, node: Node, platform: str) -> ImageRef | None:
+def _previous(store: Store, built: Built, node: Node) -> ImageRef | None:
     """The image that a rollback of this node would need."""
     release_id = assignments.previous(store, node, built)
-    image = releases.by_id(store, release_id).images.get(platform) if release_id else None
+    if not release_id:
+        return None
+    before = releases.by_id(store, release_id)
+    image = before.images.get(platforms.of_node(before.project.platforms, node.selectable))
     return ImageRef(image.repository, image.digest) if image else None

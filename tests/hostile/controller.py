@@ -17,7 +17,7 @@ from evc.doors import store
 from evc.doors.fleet import Fleet, share
 from evc.pure import schema
 from evc.pure.config import ProjectConfig
-from evc.pure.images import Release
+from evc.pure.images import Content
 from evc.pure.inventory import Node
 from evc.runbooks import nodes, releases
 from evc.runbooks.init import init
@@ -68,7 +68,7 @@ class Controller:
         self._capsys = capsys
         with store.opened(self.fleet.database, share() / "db") as opened:
             config = schema.read(CONFIG, "f", ProjectConfig)
-            releases.record(opened, Release("eye", "1.10", "0" * 64), config, "here", "")
+            releases.record(opened, Content("eye", "1.10", "0" * 64, {}), config, "here", "")
 
     def evc(self, *words: str, folder: str = "") -> tuple[int, str]:
         """Run a command as `evc` does; its exit code and all that it said."""

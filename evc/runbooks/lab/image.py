@@ -94,6 +94,8 @@ halt() {
 }
 
 mkdir -p /run/sshd
+# As systemd does on a machine: whose programs the kernel emulates is asked there.
+mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc 2> /dev/null
 [ ! -d $login ] || first_start
 name_servers "$@"
 trap halt TERM

@@ -12,7 +12,7 @@ from evc.doors import fleet as fleets
 from evc.doors.docker import Say
 from evc.doors.fleet import Fleet
 from evc.doors.registry import Missing, RegistryClient
-from evc.pure import references
+from evc.pure import platforms, references
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.layout import ARCHIVES
 from evc.pure.references import Reference
@@ -34,18 +34,32 @@ class Stored:
     architecture: str
 
 
-def local_name(source: str, say: Say) -> str:
-    """The local engine's name for an image, pulled when absent, or for a saved archive of one."""
+def local_name(source: str, say: Say, platform: str = "") -> str:
+    """The local engine's name for an image, pulled when absent, or for a saved archive of one.
+
+    Raises BadInput for one that is not for `platform` ('': an archive's own, else this machine's).
+    """
+    docker = engine.connect()
     if source.endswith(ARCHIVES):
-        return _load(Path(source), say)
-    reference, docker = str(references.parse(source)), engine.connect()
-    if not engine.has_image(docker, reference):
+        return _for_platform(docker, _load(Path(source), say), platform)
+    reference = str(references.parse(source))
+    wanted = platforms.architecture(platform) if platform else engine.architecture(docker)
+    there = engine.has_image(docker, reference)
+    if not there or engine.architecture(docker, reference) != wanted:
         say(f"pulling {reference}")
-        if not engine.pull(docker, reference):
+        docker_platform = platforms.for_docker(platform) if platform else f"linux/{wanted}"
+        if not engine.pull(docker, reference, docker_platform):
             why = f"{reference} is not on this machine's engine, and cannot be pulled"
             raise EvcError(why, "elsewhere: docker save -o FILE.tar; here: give FILE.tar. A proxy"
                            " for pulls is this Docker's own setting, not `network:`")  # fmt: skip
-    return reference
+    return _for_platform(docker, reference, platform)
+
+
+def _for_platform(docker: Any, name: str, platform: str) -> str:
+    found = engine.architecture(docker, name)
+    if platform and found != platforms.architecture(platform):
+        raise BadInput(f"{name} is an image for {found}, not for {platform}")
+    return name
 
 
 def import_image(registry: Registry, local_image: str, as_name: str, say: Say) -> str:

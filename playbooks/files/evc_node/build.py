@@ -72,6 +72,7 @@ def _unpack(journal, order, context):
     for part in order["parts"]:
         with tarfile.open(str(home.HOME / "parts" / part)) as archive:
             archive.extractall(str(context))  # made by the controller from files it checked
+    (context / "Dockerfile").write_text(order["dockerfile"])
     journal.step("unpack")
 
 
@@ -88,14 +89,21 @@ def _pull_bases(journal, order):
 def _build(journal, order, context):
     client, environment = _client()
     command = [*client, "--progress=plain", "--tag", order["tag"], "--file", "Dockerfile"]
+    command += ["--platform", order["platform"]]
     network = _network()
     environment.update(network["environment"])
     for name in sorted(network["environment"]):
         command += ["--build-arg", name]  # the client takes its value from the environment
     for key, value in sorted(order["labels"].items()):
         command += ["--label", "%s=%s" % (key, value)]
+    for name, value in sorted(order["arguments"].items()):
+        command += ["--build-arg", "%s=%s" % (name, value)]
     with _secrets(journal.folder / "secrets", network["secrets"]) as arguments:
         _output(journal, "build", [*command, *arguments, "."], context, environment)
+    made = engine.image(order["tag"])["Architecture"]
+    if made != order["architecture"]:
+        raise BuildError("the Dockerfile makes an image for %s, not for %s; which `FROM` says so?"
+                         % (made, order["architecture"]))  # fmt: skip
     journal.step("build")
 
 

@@ -20,6 +20,9 @@ from journal import Journal
 
 L4T_RELEASE = Path("/etc/nv_tegra_release")
 DEVICES = ("video*", "media*", "dri/*", "dma_heap/*", "vchiq", "apex_*", "hailo*", "nvhost-*")
+# Where the kernel says whose programs it runs by an emulator, and by what name.
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64", "armv7": "qemu-arm"}
 BOARD_MODEL = Path("/proc/device-tree/model")
 
 
@@ -73,6 +76,7 @@ def facts():
         "l4t": _l4t(_text(L4T_RELEASE)),
         "gpu": _gpu() or ("Jetson" if _text(L4T_RELEASE) else ""),
         "devices": _devices(),
+        "emulates": [name for name, one in sorted(EMULATORS.items()) if (BINFMT / one).exists()],
         "systemd": Path("/run/systemd/system").is_dir(),
     }
 

@@ -76,7 +76,7 @@ def test_a_digest_is_never_replaced(tmp_path: Path) -> None:
             " VALUES (1, 'm', '1', 'h', '', '{}', 0)"
         )
         opened.write(
-            "INSERT INTO release_image VALUES (1, 'amd64', 'r', 't', 'sha256:a', 1, 'b', 0)"
+            "INSERT INTO release_image VALUES (1, 'amd64', 'r', 't', 'sha256:a', 1, 'b', 0, '')"
         )
         with pytest.raises(Exception, match="never replaced"):
             opened.write("UPDATE release_image SET digest = 'sha256:b'")

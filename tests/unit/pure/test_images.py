@@ -9,7 +9,7 @@ import pytest
 
 from evc.pure import images, references, schema
 from evc.pure.config import ProjectConfig
-from evc.pure.images import File, Release
+from evc.pure.images import Content, File, Recipe, Release
 
 ZERO = "0" * 64
 FILES = [File("app.py", False, "a" * 64, 10), File("run.sh", True, "b" * 64, 20)]
@@ -71,19 +71,69 @@ def test_bases_are_replaced_by_what_they_are_pinned_to() -> None:
 
 
 def test_the_hash_is_of_the_content_and_not_of_its_order() -> None:
-    first = images.content_hash(FILES, TEXT, DIGESTS, "{}")
+    first = images.content_hash(FILES, "{}")
     assert re.fullmatch("[0-9a-f]{64}", first)
-    assert first == images.content_hash(FILES[::-1], TEXT, DIGESTS, "{}")
+    assert first == images.content_hash(FILES[::-1], "{}")
     others = [
-        images.content_hash([replace(FILES[0], path="b.py"), FILES[1]], TEXT, DIGESTS, "{}"),
-        images.content_hash([replace(FILES[0], executable=True), FILES[1]], TEXT, DIGESTS, "{}"),
-        images.content_hash([replace(FILES[0], sha256=ZERO), FILES[1]], TEXT, DIGESTS, "{}"),
-        images.content_hash(FILES[:1], TEXT, DIGESTS, "{}"),
-        images.content_hash(FILES, TEXT + "RUN x\n", DIGESTS, "{}"),
-        images.content_hash(FILES, TEXT, {}, "{}"),
-        images.content_hash(FILES, TEXT, DIGESTS, '{"port": 1}'),
+        images.content_hash([replace(FILES[0], path="b.py"), FILES[1]], "{}"),
+        images.content_hash([replace(FILES[0], executable=True), FILES[1]], "{}"),
+        images.content_hash([replace(FILES[0], sha256=ZERO), FILES[1]], "{}"),
+        images.content_hash(FILES[:1], "{}"),
+        images.content_hash(FILES, '{"port": 1}'),
     ]
     assert len({first, *others}) == 1 + len(others)
+
+
+def test_a_recipe_is_the_dockerfile_the_bases_and_the_arguments() -> None:
+    first = Recipe(TEXT, {"A": "1"}, DIGESTS)
+    others = [
+        replace(first, dockerfile=f"{TEXT}RUN x\n"),
+        replace(first, arguments={"A": "2"}),
+        replace(first, arguments={}),
+        replace(first, bases={"python:3.11-slim": "sha256:1"}),
+    ]
+    assert len({one.hash for one in [first, *others]}) == 1 + len(others)
+
+
+def test_a_release_is_called_after_its_content_and_recipes() -> None:
+    first = Content("eye", "1.10", ZERO, {"amd64": "a"})
+    assert first.release() == replace(first).release()
+    hashes = {
+        first.release().hash,
+        replace(first, hash="1").release().hash,
+        replace(first, recipes={"amd64": "b"}).release().hash,
+        first.release(before=1).hash,
+    }
+    assert len(hashes) == 4
+
+
+def test_what_platforms_say_is_no_part_of_what_images_share() -> None:
+    plain = project("base: debian:12")
+    variant = project("platforms: {arm64-x: {on: gpu, base: 'nvidia:1', args: {CUDA: 12.4}}}")
+    assert plain.settings == variant.settings == project().settings
+
+
+def test_a_variant_has_its_own_base_and_arguments() -> None:
+    found = project(
+        "requirements: requirements.txt\nserve: {command: [x]}\n"
+        "platforms: {arm64-x: {on: gpu, base: 'nvidia:1', args: {PIP_EXTRA_INDEX_URL: u, CUDA: 1}}}"
+    )
+    text = images.platform_dockerfile(found, "", "arm64-x").splitlines()
+    assert text[0] == "FROM nvidia:1"
+    arguments = [line for line in text if line.startswith("ARG")]
+    assert arguments == ["ARG CUDA", "ARG PIP_EXTRA_INDEX_URL"]
+    assert text.index("ARG CUDA") < text.index("COPY requirements.txt /app/requirements.txt")
+    assert images.platform_dockerfile(found, "", "amd64") == images.dockerfile(found)
+
+
+def test_a_variants_base_replaces_the_one_that_the_config_names() -> None:
+    found = project("base: debian:12\nplatforms: {arm64-x: {on: gpu, base: 'nvidia:1'}}")
+    own = "FROM golang:1 AS tools\nFROM debian:12\nCOPY --from=tools /x /x\n"
+    expected = own.replace("debian:12", "nvidia:1")
+    assert images.platform_dockerfile(found, own, "arm64-x") == expected
+    assert images.platform_dockerfile(found, own, "arm64") == own
+    with pytest.raises(ValueError, match="no `FROM debian:12`"):
+        images.platform_dockerfile(found, "FROM ubuntu\n", "arm64-x")
 
 
 def test_a_release_has_a_label_and_a_tag() -> None:
@@ -91,26 +141,6 @@ def test_a_release_has_a_label_and_a_tag() -> None:
     assert (release.label, release.tag) == ("1.10+0123456789ab", "eye-1.10-0123456789ab")
     longest = Release("m" * 48, "1" * 31, ZERO)
     assert references.tag(longest.tag)
-
-
-@pytest.mark.parametrize(
-    ("machine", "platform", "docker", "repository"),
-    [
-        ("x86_64", "amd64", "amd64", "x86_64-model"),
-        ("aarch64", "arm64", "arm64", "aarch64-model"),
-        ("armv7l", "armv7", "arm", "armv7l-model"),
-        ("riscv64", "riscv64", "riscv64", "riscv64-model"),
-    ],
-)
-def test_names_of_a_platform(machine: str, platform: str, docker: str, repository: str) -> None:
-    assert images.platform(machine) == platform
-    assert images.architecture(platform) == docker
-    assert references.repository(images.repository(platform)) == repository
-
-
-def test_names_of_a_platforms_variant() -> None:
-    assert images.repository("arm64-l4t36") == "aarch64-l4t36-model"
-    assert images.architecture("arm64-l4t36") == "arm64"
 
 
 @pytest.mark.parametrize(

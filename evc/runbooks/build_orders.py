@@ -1,0 +1,114 @@
+"""What a builder is given for an image: the context in parts, and the order that says the rest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evc.doors import fleet as fleets
+from evc.doors import project as projects
+from evc.doors.fleet import Fleet
+from evc.doors.store import Store
+from evc.pure import builders, containers, images, layout, platforms
+from evc.pure import network as networks
+from evc.pure.config import ProjectConfig, Serve
+from evc.pure.errors import BadInput
+from evc.pure.images import Recipe
+from evc.pure.inventory import Node
+from evc.pure.layout import Part
+from evc.pure.network import Settings
+from evc.runbooks import network, registry
+from evc.runbooks.projects import Project
+from evc.runbooks.registry import Registry
+from evc.runbooks.releases import Built
+
+FETCH_WEIGHTS = "fetch_weights.py"
+EMULATION = 10  # times slower, at worst
+
+
+@dataclass(frozen=True)
+class Job:
+    """A project that becomes images of a release."""
+
+    fleet: Fleet
+    store: Store
+    project: Project
+    built: Built
+
+
+def settings_of(fleet: Fleet, project: Project) -> Settings:
+    """How the build reaches packages; raises BadInput where that would stay in the image."""
+    found = network.settings(fleet)
+    if found.environment and any(
+        networks.keeps_proxy(one.dockerfile) for one in project.recipes.values()
+    ):
+        raise BadInput(
+            "the Dockerfile declares a proxy itself, which would keep its address in the image",
+            "take its ARG and ENV lines of proxies out: builds get `network:` without them",
+        )
+    return found
+
+
+def network_text(settings: Settings) -> str:
+    """What the builder reads beside its order, which is logged where this is not."""
+    return json.dumps({"environment": settings.environment, "secrets": settings.secrets})
+
+
+def packed(project: Project, part: Part, folder: Path) -> dict[str, str]:
+    """A part as a tar: its name and path. EVC's own files travel with the code."""
+    extra = {}
+    if part.kind == "code":
+        script = fleets.share() / "playbooks" / "files" / FETCH_WEIGHTS
+        extra[f"evc/{FETCH_WEIGHTS}"] = script.read_text(encoding="utf-8")
+        own = {*extra, layout.DOCKERFILE}  # which differs by platform, and comes with the order
+        part = Part("code", {path: one for path, one in part.files.items() if path not in own})
+    projects.pack(project.place.folder, part, extra, folder / part.name)
+    return {"name": part.name, "path": str(folder / part.name)}
+
+
+def _pinned(reg: Registry, recipe: Recipe) -> dict[str, str]:
+    """Base image → where the fleet's registry has it, by digest."""
+    return {
+        name: f"{reg.reader}/{reg.repository(images.library_name(name)[0])}@{digest}"
+        for name, digest in recipe.bases.items()
+    }
+
+
+def order(
+    job: Job, platform: str, node: Node, settings: Settings, parts: list[str]
+) -> dict[str, Any]:
+    reg, release, project = registry.load(job.fleet), job.built.release, job.project
+    config, recipe = project.config, project.recipes[platform]
+    pinned = _pinned(reg, recipe)
+    text = networks.dockerfile(recipe.dockerfile, settings)
+    repository = reg.repository(platforms.repository(platform))
+    return {
+        "id": f"{release.tag}-{platform}",
+        "parts": parts,
+        "dockerfile": images.with_bases(text, pinned),
+        "arguments": dict(recipe.arguments),
+        "platform": platforms.for_docker(platform),
+        "architecture": platforms.architecture(platform),
+        "bases": sorted(pinned.values()),
+        "tag": f"{reg.writer}/{repository}:{release.tag}",
+        "pull_repository": f"{reg.reader}/{repository}",
+        "labels": {
+            "evc.image": release.model,
+            "org.opencontainers.image.version": release.label,
+            "org.opencontainers.image.revision": project.place.commit,
+        },
+        "test": {
+            "command": config.tests.command,
+            "config": containers.unpublished(containers.config(config)),
+            "health": containers.health(_tried(config, platform, node), frames=False),
+        },
+    }
+
+
+def _tried(config: ProjectConfig, platform: str, node: Node) -> Serve:
+    """How the fresh image must serve on the builder; one that emulates gets its time."""
+    slower = EMULATION if builders.emulates(platform, node) else 1
+    period = min(config.serve.start_period * slower, 3600)
+    return config.serve.model_copy(update={"publish": None, "start_period": period})
