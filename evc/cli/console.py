@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from evc.cli import completion
 from evc.doors import fleet as fleets
 from evc.doors import store
 from evc.doors.fleet import Fleet
@@ -42,7 +43,13 @@ def output_option(command: Command) -> Command:
 
 def on_option(command: Command) -> Command:
     """`--on SELECTOR`."""
-    return click.option("--on", "selector", metavar="SELECTOR", help="Which nodes.")(command)
+    return click.option(
+        "--on",
+        "selector",
+        metavar="SELECTOR",
+        help="Which nodes.",
+        shell_complete=completion.selectors,
+    )(command)
 
 
 def say(line: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from evc.cli import console, outcomes, progress
+from evc.cli import completion, console, outcomes, progress
 from evc.pure.errors import BadInput
 from evc.runbooks import releases
 from evc.runbooks import run as runs
@@ -14,7 +14,7 @@ from evc.runbooks.rollout import Planned
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.releases)
 @console.on_option
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be done; change nothing.")
 @console.output_option

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evc.cli import console
+from evc.cli import completion, console
 from evc.pure import names
 from evc.pure.errors import BadInput
 from evc.runbooks import groups
@@ -72,7 +72,7 @@ def list_groups(folder: str | None, output: str) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.groups)
 @console.output_option
 @click.pass_obj
 def show(folder: str | None, name: str, output: str) -> None:
@@ -92,7 +92,7 @@ def show(folder: str | None, name: str, output: str) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.groups)
 @click.pass_obj
 def remove(folder: str | None, name: str) -> None:
     """End a group; its nodes stay, and what runs on them.

@@ -6,12 +6,12 @@ import json
 
 import click
 
-from evc.cli import console
+from evc.cli import completion, console
 from evc.runbooks import audit
 
 
 @click.command()
-@click.option("--node", help="What was done on this node.")
+@click.option("--node", shell_complete=completion.nodes, help="What was done on this node.")
 @click.option("-n", "number", type=click.IntRange(1, 10_000), default=30, help="How many rows.")
 @console.output_option
 @click.pass_obj

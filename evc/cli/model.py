@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from evc.cli import console, progress
+from evc.cli import completion, console, progress
 from evc.doors.store import Store
 from evc.pure.errors import BadInput
 from evc.runbooks import build as builds
@@ -105,7 +105,7 @@ def list_releases(folder: str | None, output: str) -> Any:
 
 
 @command.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @console.output_option
 @click.pass_obj
 def show(folder: str | None, model: str, output: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from evc.cli import (
+    completion,
     console,
     node_change,
     node_enroll,
@@ -142,7 +143,7 @@ def _checked(given: dict[str, Any]) -> Node:
 
 
 @command.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.nodes)
 @console.on_option
 @click.option("--forget", is_flag=True, help="The machine is dead: only the inventory changes.")
 @sudo.options

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evc.cli import console, outcomes
+from evc.cli import completion, console, outcomes
 from evc.pure import names
 from evc.pure.errors import BadInput
 from evc.pure.inventory import Place
@@ -17,7 +17,7 @@ from evc.runbooks.change_nodes import Change
 
 
 @click.command("set")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.nodes)
 @console.on_option
 @click.option("--title", help="What people call it; any script.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Give it a label.")
@@ -50,7 +50,7 @@ def set_command(
 
 
 @click.command("place")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.nodes)
 @click.option("--latitude", type=float, help="Degrees north, -90 to 90.")
 @click.option("--longitude", type=float, help="Degrees east, -180 to 180.")
 @click.option("--address", default="", help="What people call the place.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evc.cli import console, outcomes, progress, sudo
+from evc.cli import completion, console, outcomes, progress, sudo
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet, read_private
 from evc.doors.store import Store
@@ -118,7 +118,7 @@ def _login(via: str | None, key: Path | None) -> Login | None:
 
 
 @click.command("accept")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.nodes)
 @click.option(
     "--fingerprint", metavar="SHA256:…", help="The key that it must show; nothing is asked then."
 )
@@ -181,7 +181,7 @@ def _list(found: dict[str, Waiting], output: str) -> int:
 
 
 @click.command("revoke")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.nodes)
 @console.output_option
 @click.pass_obj
 def revoke_command(folder: str | None, name: str, output: str) -> Any:

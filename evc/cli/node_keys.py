@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evc.cli import console, outcomes, progress, sudo
+from evc.cli import completion, console, outcomes, progress, sudo
 from evc.doors.fleet import read_private
 from evc.pure import names
 from evc.pure.errors import BadInput, EvcError
@@ -26,7 +26,7 @@ _FINGERPRINT = click.option(
 
 
 @click.command("trust")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.nodes)
 @_FINGERPRINT
 @console.output_option
 @click.pass_obj
@@ -56,7 +56,7 @@ def trust_command(folder: str | None, name: str, fingerprint: str | None, output
 
 
 @click.command("replace")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.nodes)
 @click.argument("address", required=False)
 @click.option("--port", help="Its SSH port, if another than before.")
 @click.option("--user", help="Who logs in to register it, if another than before.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evc.cli import console
+from evc.cli import completion, console
 from evc.pure.inventory import Node
 from evc.runbooks import nodes as inventory
 
@@ -50,7 +50,7 @@ def list_command(folder: str | None, selector: str | None, output: str) -> Any:
 
 
 @click.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.nodes)
 @console.output_option
 @click.pass_obj
 def show_command(folder: str | None, name: str, output: str) -> Any:

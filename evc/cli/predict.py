@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evc.cli import console
+from evc.cli import completion, console
 from evc.pure.errors import BadInput, Exit
 from evc.runbooks import nodes as inventory
 from evc.runbooks import releases
@@ -15,7 +15,7 @@ from evc.runbooks.predict import Prediction, predict
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @click.option(
     "-i", "--image", required=True, metavar="FILE", type=click.Path(path_type=Path), help="A photo."
 )

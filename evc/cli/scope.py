@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from evc.cli import completion
 from evc.pure import names
 from evc.pure.errors import BadInput
 from evc.pure.settings import Scope
@@ -18,9 +19,21 @@ def options(command: Command) -> Command:
     """Where a setting holds, and whether nodes get it now."""
     for option in (
         click.option("--apply/--no-apply", "applying", default=True, help="Roll it out now."),
-        click.option("--model", default="", help="For this model alone."),
-        click.option("--node", default="", help="For this node alone; wins over groups."),
-        click.option("--group", default="", help="For the nodes of this group."),
+        click.option(
+            "--model", default="", shell_complete=completion.models, help="For this model alone."
+        ),
+        click.option(
+            "--node",
+            default="",
+            shell_complete=completion.nodes,
+            help="For this node alone; wins over groups.",
+        ),
+        click.option(
+            "--group",
+            default="",
+            shell_complete=completion.groups,
+            help="For the nodes of this group.",
+        ),
     ):
         command = option(command)
     return command

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from evc.doors import store
-from evc.doors.fleet import share
+from evc.doors.fleet import Fleet, share
+from evc.pure.config import ProjectConfig
+from evc.pure.images import Content
+from evc.pure.inventory import Node
 from evc.pure.outcomes import NodeOutcome
-from evc.runbooks import audit
+from evc.runbooks import audit, nodes, releases
 from evc.runbooks.init import init
 
 
@@ -37,7 +40,7 @@ def folder(tmp_path: Path) -> str:
 
 
 def test_who_changed_what_is_shown_newest_last(folder: str) -> None:
-    lines = evc("-C", folder, "history", EVC_PERSON="").splitlines()
+    lines = evc("-C", folder, "history", EVC_USER="").splitlines()
     assert "node add cam01" in lines[1] and "cam01" in lines[1]
     assert "run eye 1.0" in lines[2] and "6 nodes" in lines[2] and lines[2].endswith("partial")
 
@@ -54,6 +57,35 @@ def test_a_shell_completes_commands() -> None:
     assert said == "plain,node\n"
     said = evc(_EVC_COMPLETE="bash_complete", COMP_WORDS="evc node re", COMP_CWORD="2")
     assert {"plain,remove", "plain,replace"} <= set(said.splitlines())
+
+
+def test_a_shell_completes_nodes_groups_and_models(folder: str) -> None:
+    fleet = Fleet(Path(folder))
+    with store.opened(fleet.database, share() / "db") as opened:
+        for name in ("cam01", "cam02"):
+            nodes.insert(opened, Node(0, name, f"192.0.2.{name[-1]}", groups=("cash", "lab")))
+        project = ProjectConfig(model_name="cat", version="1.10")
+        releases.record(opened, Content("cat", "1.10", "0", {}), project, "here", "")
+
+    def completed(*words: str) -> list[str]:
+        typed = " ".join(["evc", "-C", folder, *words])
+        number = str(len(words) + 2)
+        said = evc(_EVC_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=number)
+        return [line.removeprefix("plain,") for line in said.split()]
+
+    assert completed("status", "--on", "ca") == ["cam01", "cam02", "cash"]
+    assert completed("sync", "--on", "lab,cam02,a") == ["lab,cam02,all"]
+    assert completed("node", "show", "cam") == ["cam01", "cam02"]
+    assert completed("config", "set", "--group", "l") == ["lab"]
+    assert completed("deploy", "c") == ["cat", "cat:1.10"]
+    assert completed("predict", "x") == []
+
+
+def test_a_tab_makes_nothing(tmp_path: Path) -> None:
+    init(tmp_path / "fleet")
+    typed = f"evc -C {tmp_path / 'fleet'} status --on c"
+    assert evc(_EVC_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD="5").strip() == ""
+    assert not (tmp_path / "fleet" / "db").exists()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
