@@ -24,7 +24,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def fleet(folder: str | None) -> Fleet:
     """The fleet folder that `-C` names, or that is found from here up."""
-    return fleets.find(Path(folder) if folder else None)
+    found = fleets.find(Path(folder) if folder else None)
+    fleets.work_together(found.root)
+    return found
 
 
 def opened(folder: str | None) -> tuple[Fleet, AbstractContextManager[Store]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import getpass
 import json
 import os
 import secrets
+import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -42,8 +45,8 @@ class Fleet:
 
     @property
     def certs(self) -> Path:
-        """CA, registry certificate, logins and SSH key; 0700."""
-        return _private(self.root / "certs")
+        """CA, registry certificate, logins and SSH key; 0700, or the group's alone."""
+        return private_folder(self.root / "certs")
 
     @property
     def known_hosts(self) -> Path:
@@ -59,6 +62,24 @@ class Fleet:
         return self.certs / "id_ed25519"
 
     @property
+    def login_key(self) -> Path:
+        """The same key as OpenSSH takes it, readable by whoever uses it alone.
+
+        Of a fleet that is a group's, everyone logs in with a copy of their own.
+        """
+        if not is_shared(self.certs) or not self.ssh_key.exists():
+            return self.ssh_key
+        own, text = self._own_folder("key") / "id_ed25519", self.ssh_key.read_text()
+        if not own.exists() or own.read_text() != text:
+            write_private(own, text)
+        return own
+
+    @property
+    def private_mode(self) -> int:
+        """The mode of a private file of the fleet."""
+        return _private_mode(self.certs)
+
+    @property
     def ca(self) -> Path:
         return self.certs / "ca.crt"
 
@@ -70,7 +91,12 @@ class Fleet:
     @property
     def sockets(self) -> Path:
         """Where SSH keeps its control sockets: short, since their paths may have 107 bytes."""
-        folder = _private(Path(tempfile.gettempdir()) / f"evc-{os.getuid()}-{self.id}")
+        return self._own_folder("")
+
+    def _own_folder(self, kind: str) -> Path:
+        """A folder of this account outside the fleet's."""
+        name = "-".join(filter(None, ["evc", str(os.getuid()), self.id, kind]))
+        folder = private_folder(Path(tempfile.gettempdir()) / name)
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             raise BadInput(f"{folder} belongs to somebody else", "remove it")
         return folder
@@ -97,14 +123,15 @@ class Fleet:
 
         `wait` is for locks that nobody holds longer than a file takes to write.
         """
-        folder = _private(self.root / "db" / "locks")
+        folder = private_folder(self.root / "db" / "locks")
         with (folder / f"{target}.lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise Locked(*_holder(file.name, target)) from None
             file.truncate(0)
-            file.write(json.dumps({"pid": os.getpid(), "command": _command(), "at": time.time()}))
+            mine = {"pid": os.getpid(), "command": _command(), "account": getpass.getuser()}
+            file.write(json.dumps({**mine, "at": time.time()}))
             file.flush()
             yield
 
@@ -116,11 +143,37 @@ def find(start: Path | None = None) -> Fleet:
         for folder in (begin, *begin.parents):
             if (folder / CONFIG).is_file():
                 return Fleet(folder)
+    except PermissionError as error:
+        remedy = "a fleet of several people is their Unix group's: `id` shows yours"
+        raise BadInput(f"{error.filename} is not for this account", remedy) from None
     except (OSError, ValueError) as error:
         raise BadInput(f"no folder can be called {str(begin)[:80]!r}: {error.args[-1]}") from None
     raise BadInput(
         f"no {CONFIG} in {begin} or above it", "make a fleet folder with `evc init DIR`, or -C DIR"
     )
+
+
+def join(group: str, folder: Path) -> None:
+    """Make an empty `folder` a Unix group's: what is made in it will be too; raises BadInput."""
+    try:
+        shutil.chown(folder, group=group)
+        folder.chmod(0o2770)
+    except LookupError:
+        raise BadInput(f"there is no Unix group {group[:80]!r}", "sudo groupadd it") from None
+    except OSError as error:
+        why = f"{folder} cannot be given to the group {group}: {error.strerror}"
+        raise BadInput(why, "be one of the group (`id`), or use sudo") from None
+
+
+def work_together(folder: Path) -> None:
+    """In a group's folder, let what this process makes be the group's to change."""
+    if is_shared(folder):
+        os.umask(0o007)
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a folder is a Unix group's, and nobody else's."""
+    return folder.stat().st_mode & (stat.S_ISGID | 0o007) == stat.S_ISGID
 
 
 def share() -> Path:
@@ -150,9 +203,10 @@ def read_private(path: Path) -> str:
     """The text of a secret's file; refuses one that others may read."""
     try:
         mode = path.stat().st_mode
+        group_too = is_shared(path.parent)
     except FileNotFoundError:
         raise BadInput(f"{path} does not exist") from None
-    if mode & 0o077:
+    if mode & (0o007 if group_too else 0o077):
         raise BadInput(f"{path} can be read by other users", f"chmod 600 {path}")
     try:
         return path.read_text(encoding="utf-8").strip()
@@ -161,8 +215,8 @@ def read_private(path: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` as a 0600 file, whole or not at all."""
-    replace(path, text, 0o600)
+    """Write `text` as a 0600 file (0640 in a group's folder), whole or not at all."""
+    replace(path, text, _private_mode(path.parent))
 
 
 def replace(path: Path, text: str, mode: int = 0o644) -> None:
@@ -174,9 +228,15 @@ def replace(path: Path, text: str, mode: int = 0o644) -> None:
     draft.replace(path)
 
 
-def _private(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def private_folder(folder: Path) -> Path:
+    """`folder`, made for its owner alone; in a group's folder for the group."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o770 if is_shared(folder.parent) else 0o700, exist_ok=True)
     return folder
+
+
+def _private_mode(folder: Path) -> int:
+    return 0o640 if is_shared(folder) else 0o600
 
 
 def _command() -> str:
@@ -186,7 +246,8 @@ def _command() -> str:
 def _holder(path: str, target: str) -> tuple[str, str]:
     try:
         holder = json.loads(Path(path).read_text())
-        who = f"`{holder['command']}` (process {holder['pid']}, since {time.ctime(holder['at'])})"
+        process = f"process {holder['pid']} of {holder['account']}"
+        who = f"`{holder['command']}` ({process}, since {time.ctime(holder['at'])})"
     except (ValueError, KeyError, TypeError):
         who = "another command"
     return f"{target} is locked by {who}", "wait for it, or end that process"

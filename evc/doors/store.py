@@ -134,6 +134,9 @@ def opened(path: Path, migrations: Path) -> Iterator[Store]:
 def connect(path: Path, migrations: Path) -> Store:
     """Open (and make, and migrate) the database; raises EvcError for one it must not touch."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with contextlib.suppress(OSError):  # SQLite says what is wrong; itself it makes 0644
+            path.touch(mode=0o666)
     try:
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)

@@ -5,16 +5,29 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import pwd
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from evc.doors.store import Row, Store
 from evc.pure.outcomes import NodeOutcome
 
+LOGIN_UID = Path("/proc/self/loginuid")
+
 
 def person() -> str:
-    """The person behind this command: EVC_PERSON, else who used sudo, else the account."""
-    return os.environ.get("EVC_PERSON") or os.environ.get("SUDO_USER") or getpass.getuser()
+    """The person behind this command: EVC_USER, who used sudo, who logged in, or the account."""
+    said = os.environ.get("EVC_USER") or os.environ.get("SUDO_USER")
+    return said or _login_name() or getpass.getuser()
+
+
+def _login_name() -> str:
+    """Who logged in on this terminal, whatever `su` made of them since; '' where none is noted."""
+    try:
+        return pwd.getpwuid(int(LOGIN_UID.read_text())).pw_name
+    except (OSError, ValueError, KeyError, OverflowError):
+        return ""
 
 
 def record(store: Store, command: str, outcomes: Mapping[str, NodeOutcome], word: str) -> None:

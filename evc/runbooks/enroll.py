@@ -206,7 +206,7 @@ def _script(fleet: Fleet, node: Node, token: str, private: str, adopt: bool) -> 
         "host": host,
         "port": port,
         "tunnel_port": str(node.port),
-        "evc_key": ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}"),
+        "evc_key": ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}", fleet.private_mode),
         "enroll_key": private.strip(),
         "host_line": rendezvous.host_line(fleet, node.tunnel),
     }

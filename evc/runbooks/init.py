@@ -12,14 +12,17 @@ from evc.pure import layout, project_file
 from evc.pure.errors import BadInput
 
 
-def init(folder: Path) -> Fleet:
-    """Make `folder` a fleet folder; raises BadInput when it already is one."""
+def init(folder: Path, group: str = "") -> Fleet:
+    """Make `folder` a fleet folder, one's own or a Unix group's; raises BadInput if it is one."""
     try:
         if (folder / CONFIG).exists():
             raise BadInput(f"{folder / CONFIG} exists already", "use it, or choose a new DIR")
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise BadInput(f"{str(folder)[:80]!r} cannot be made: {error.args[-1]}") from None
+    if group:
+        fleets.join(group, folder)
+        fleets.work_together(folder)
     shutil.copyfile(fleets.share() / CONFIG, folder / CONFIG)
     fleet = Fleet(folder.absolute())
     _ = fleet.id

@@ -85,7 +85,7 @@ def agent(fleet: Fleet, node: Node, *words: str) -> list[str]:
 def target(fleet: Fleet, node: Node) -> ssh.Target:
     """Where and as whom EVC's own SSH connections go; raises BadInput when they must not."""
     generations.refuse(fleet)
-    key, known_hosts = fleet.ssh_key, fleet.known_hosts
+    key, known_hosts = fleet.login_key, fleet.known_hosts
     way = jump(fleet, node)
     return ssh.Target(node.name, node.address, node.port, USER, key, known_hosts, way)
 
@@ -98,7 +98,7 @@ def jump(fleet: Fleet, node: Node) -> ssh.Jump:
 def rendezvous(fleet: Fleet, place: str) -> ssh.Target:
     """A rendezvous (HOST:PORT) as EVC's own key reaches it."""
     host, _, port = place.rpartition(":")
-    key, known_hosts = fleet.ssh_key, fleet.rendezvous_hosts
+    key, known_hosts = fleet.login_key, fleet.rendezvous_hosts
     return ssh.Target(place, host, int(port), TUNNEL_USER, key, known_hosts)
 
 
@@ -127,7 +127,7 @@ def _own(fleet: Fleet, node: Node) -> dict[str, Any]:
     return {
         **_place(fleet, node),
         "ansible_user": USER,
-        "ansible_ssh_private_key_file": str(fleet.ssh_key),
+        "ansible_ssh_private_key_file": str(fleet.login_key),
     }
 
 

@@ -130,7 +130,7 @@ def _install(
     fleet: Fleet, ways: Sequence[Registration], options: Options, progress: Progress
 ) -> None:
     registry.load(fleet)
-    public = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}")
+    public = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}", fleet.private_mode)
     shared = {
         **trust.variables(fleet),
         "evc_public_key": public,

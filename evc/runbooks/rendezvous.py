@@ -49,7 +49,7 @@ def prepare(fleet: Fleet, store: Store, login: Login, sudo: Path | None, progres
     progress.say(f"preparing the rendezvous {place}")
     _pin(fleet, login, progress)
     program = f"{HOME}/{fleet.id}/evc_rendezvous.py"
-    key = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}")
+    key = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}", fleet.private_mode)
     line = enrolments.controller_line(program, key, fleet.id)
     variables = {"evc_mark": fleet.id, "evc_controller_line": line}
     sudo_file = str(sudo) if sudo else None

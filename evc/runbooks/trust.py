@@ -95,8 +95,7 @@ def _login_file(fleet: Fleet, node: Node, found: Mapping[str, Login]) -> Path:
         if login.user
     }
     text = json.dumps({"auths": auths}, sort_keys=True)
-    file = fleet.certs / "registry" / "docker" / node.name
-    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file = fleets.private_folder(fleet.certs / "registry" / "docker") / node.name
     if not file.exists() or file.read_text() != text:
         fleets.write_private(file, text)
     return file

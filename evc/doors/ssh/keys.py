@@ -16,12 +16,12 @@ class HostKey:
     fingerprint: str
 
 
-def ensure_key(path: Path, comment: str) -> str:
+def ensure_key(path: Path, comment: str, mode: int = 0o600) -> str:
     """EVC's own key pair at `path`, made when missing; the public half as one line."""
     if not path.exists():
         private, public = key_pair(comment)
         draft = path.with_suffix(".draft")
-        draft.touch(mode=0o600)
+        draft.touch(mode=mode)
         draft.write_text(private)
         path.with_suffix(".pub").write_text(f"{public}\n")
         draft.replace(path)

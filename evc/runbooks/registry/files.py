@@ -86,7 +86,7 @@ def load(fleet: Fleet) -> Registry:
 
 def prepare(fleet: Fleet, address: HostPort) -> Registry:
     """Write what is missing for a registry at `address`; certificates are `renew`'s."""
-    fleet.registry_data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fleets.private_folder(fleet.registry_data)
     place.keep(fleet, address)
     logins.prepare(fleet)
     for side in SIDES:

@@ -127,9 +127,7 @@ def _user(node: str) -> str:
 
 
 def _folder(fleet: Fleet) -> Path:
-    folder = place.folder(fleet) / "nodes"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    return fleets.private_folder(place.folder(fleet) / "nodes")
 
 
 def _file(fleet: Fleet, node: str) -> Path:

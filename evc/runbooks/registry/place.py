@@ -27,16 +27,13 @@ ANYWHERE = ("198.51.100.1", 9)  # TEST-NET-2 (RFC 5737): never contacted, only r
 
 
 def folder(fleet: Fleet) -> Path:
-    """All that the registry needs beside its storage; 0700."""
-    path = fleet.certs / "registry"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
+    """All that the registry needs beside its storage; private."""
+    return fleets.private_folder(fleet.certs / "registry")
 
 
 def give(fleet: Fleet, inside: str, name: str, text: str) -> None:
     """Write a private file that the account which owns the storage, and so the container, reads."""
-    owner, path = fleet.registry_data.stat(), folder(fleet) / inside
-    path.mkdir(mode=0o700, exist_ok=True)
+    owner, path = fleet.registry_data.stat(), fleets.private_folder(folder(fleet) / inside)
     if (path / name).exists() and (path / name).read_text() == text:
         return
     fleets.write_private(path / name, text)
