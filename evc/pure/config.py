@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from evc.pure import references
+from evc.pure import preflight, references
 from evc.pure.alerts import AlertSettings
 from evc.pure.links import Metered
 from evc.pure.machines import App, Builders, OptionalText, Targets
@@ -44,6 +44,8 @@ def _inside(value: str) -> str:
 def _absolute(value: str) -> str:
     if not value.startswith("/") or ".." in PurePosixPath(value).parts:
         raise ValueError(f"{value[:80]!r} is not an absolute folder of the image")
+    if preflight.in_kernel(value):
+        raise ValueError(f"{value[:80]!r} is the kernel's")
     return value
 
 
@@ -84,6 +86,7 @@ class ServerConfig(Strict):
     network: Network = Network()
     registry: RegistryKeys = RegistryKeys()
     alerts: AlertSettings = AlertSettings()
+    policy: Literal["warn", "strict"] = "warn"
     metered: Metered = Metered()
     geocoding: Geocoding = Geocoding()
 

@@ -18,7 +18,7 @@ _ROOT = PurePosixPath("/")
 
 def instructions(text: str) -> list[tuple[str, str]]:
     """A Dockerfile's instructions in order, each as its name in capitals and the rest."""
-    lines = _CONTINUED.sub(" ", _COMMENT.sub("", text)).splitlines()
+    lines = _CONTINUED.sub("", _COMMENT.sub("", text)).splitlines()
     words = [line.strip().partition(" ") for line in lines if line.strip()]
     return [(name.upper(), rest.strip()) for name, _, rest in words]
 
@@ -36,7 +36,7 @@ def folder_of(
         if word == "FROM":
             workdir, places = _ROOT, set()
         elif word == "WORKDIR":
-            workdir = _joined(workdir, rest.strip("\"'"))
+            workdir = joined(workdir, rest.strip("\"'"))
         elif word in ("ADD", "COPY"):
             unpacked = archives if word == "ADD" else {}
             places |= set(_places(name, workdir, rest, files, unpacked))
@@ -56,7 +56,7 @@ def _places(
     if len(words) < 2 or any(word.startswith("--from") for word in words):
         return
     sources = [word for word in words[:-1] if not word.startswith("--")]
-    target = _joined(workdir, words[-1])
+    target = joined(workdir, words[-1])
     is_folder = words[-1].endswith(("/", ".")) or len(sources) > 1
     for source in (str(PurePosixPath("/") / one)[1:] for one in sources):
         for path in files:
@@ -64,7 +64,7 @@ def _places(
             if inner is None:
                 continue
             if path in archives and not inner.parts:
-                yield from (_joined(target, one).parent for one in _called(name, archives[path]))
+                yield from (joined(target, one).parent for one in _called(name, archives[path]))
             elif inner.parts:
                 yield from (target / one.parent for one in [inner] if one.name == name)
             elif is_folder and PurePosixPath(path).name == name:
@@ -95,7 +95,7 @@ def _called(name: str, paths: Collection[str]) -> list[str]:
     return [path for path in paths if PurePosixPath(path).name == name]
 
 
-def _joined(folder: PurePosixPath, path: str) -> PurePosixPath:
+def joined(folder: PurePosixPath, path: str) -> PurePosixPath:
     """`path` as seen from `folder`, without its `.` and `..`."""
     parts: list[str] = []
     for part in (folder / path).parts[1:]:

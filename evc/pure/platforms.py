@@ -22,7 +22,8 @@ from evc.pure.selectors import Selectable
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armv7": "armv7l"}
 _OF_MACHINE = {machine: platform for platform, machine in MACHINES.items()}
 _VARIANT = re.compile(r"[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}")
-_SECRET = re.compile(r"passw|secret|token|credential|api_?key", re.IGNORECASE)
+# Names whose value an image's history must not keep.
+SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key", re.IGNORECASE)
 
 
 def platform_name(value: str) -> str:
@@ -51,7 +52,7 @@ def _selector(value: str) -> str:
 def _argument(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", value):
         raise ValueError(f"{value[:80]!r} is no name of a build argument")
-    if _SECRET.search(value):
+    if SECRET_NAME.search(value):
         raise ValueError(f"{value[:80]!r}: the image's history would keep a secret")
     return value
 

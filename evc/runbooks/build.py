@@ -105,6 +105,8 @@ def _build_on(job: Job, rounds: Sequence[Round], progress: Progress) -> None:
     left_out = folders.left_out(project.place.folder, layout.EXCLUDED[:-1])
     if left_out:
         progress.say(f"not in the image: {', '.join(left_out)}")
+    for warning in project.warnings:
+        progress.say(f"warning: {warning}")
     nodes = {node.name: node for one in rounds for node in one.values()}
     parts = _send(job, list(nodes.values()), found, progress)
     for one in rounds:

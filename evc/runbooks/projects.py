@@ -12,7 +12,7 @@ from evc.doors import archives, git
 from evc.doors import docker as engine
 from evc.doors import project as folders
 from evc.doors.fleet import Fleet
-from evc.pure import dockerfiles, images, layout, schema, sources
+from evc.pure import dockerfiles, images, layout, preflight, schema, sources
 from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput
 from evc.pure.images import Content, File, Recipe
@@ -39,6 +39,7 @@ class Project:
     config: ProjectConfig
     files: tuple[File, ...]
     recipes: Mapping[str, Recipe]
+    warnings: tuple[str, ...] = ()
 
     @property
     def content(self) -> Content:
@@ -89,7 +90,18 @@ def read(fleet: Fleet, place: Place, platforms: Collection[str]) -> Project:
         workdir = dockerfiles.folder_of(program, own, paths, inside)
         config = _started_in(config, workdir)
     recipes = {one: _recipe(fleet, config, own, one) for one in sorted(platforms)}
-    return Project(place, config, tuple(files), recipes)
+    return Project(place, config, tuple(files), recipes, _checked(fleet, recipes) if own else ())
+
+
+def _checked(fleet: Fleet, recipes: Mapping[str, Recipe]) -> tuple[str, ...]:
+    """What is odd in a Dockerfile, as warnings; raises BadInput for what is refused."""
+    each = [preflight.doubts(one.dockerfile, one.arguments) for one in recipes.values()]
+    found = list(dict.fromkeys(doubt for doubts in each for doubt in doubts))
+    strict = fleet.config().policy == "strict"
+    if refused := [one for one in found if one.refused or strict]:
+        lines = "\n".join(one.what for one in refused)
+        raise BadInput(lines, "; ".join(dict.fromkeys(one.remedy for one in refused)))
+    return tuple(f"{one.what} ({one.remedy})" for one in found)
 
 
 def _recipe(fleet: Fleet, config: ProjectConfig, own: str, platform: str) -> Recipe:
