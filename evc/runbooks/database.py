@@ -55,12 +55,17 @@ def begin_anew(fleet: Fleet) -> tuple[Path, int]:
 
     Where the old one lies now, and how many nodes were saved. Nodes' rings give samples again.
     """
-    aside = stores.set_aside(fleet.database)
-    with stores.opened(fleet.database, fleets.share() / "db") as store:
+    draft = fleet.database.with_name(".anew.db3")  # whole before anybody sees it
+    for side in stores.SIDES:
+        draft.with_name(draft.name + side).unlink(missing_ok=True)
+    with stores.opened(draft, fleets.share() / "db") as store:
         for table in _SAVED:
-            with contextlib.suppress(EvcError), stores.foreign(aside) as other:
+            with contextlib.suppress(EvcError), stores.foreign(fleet.database) as other:
                 _save(other, store, table)
-        return aside, _count(store, "node")
+        saved = _count(store, "node")
+    aside = stores.set_aside(fleet.database)
+    draft.rename(fleet.database)
+    return aside, saved
 
 
 def _save(other: Store, store: Store, table: str) -> None:
