@@ -45,7 +45,6 @@ _BY_ID = {"container_sample": "sample_id", "sample": "id"}
 _BY_TIME = {
     "metric": "id",
     "prediction": "id",
-    "controller": "time",
     "minute": "(figure, node_id, time)",
     "metric_hour": "(model, name, release, time, node_id)",
     "prediction_hour": "(model, release, time, node, class)",
@@ -105,6 +104,7 @@ def prune(
     gone = 0
     for table, key in _BY_ID.items():
         gone += _in_steps(store, table, key, key, first_id(raw_before), stopped)
+    gone += _in_steps(store, "controller", "time", "time", raw_before, stopped)
     for table, key in _BY_TIME.items():
         gone += _in_steps(store, table, key, "time", minutes_before, stopped)
     return gone
