@@ -144,8 +144,10 @@ def _rollouts(store: Store, month: Month) -> None:
         store.write("INSERT INTO release (id, model, version, hash, source, config, built_at)"
                     " VALUES (?, 'lamp', ?, ?, 'here', '{}', ?)",
                     (day, f"1.{day}", f"{day:064x}", at))  # fmt: skip
-        store.write("INSERT INTO release_image VALUES (?, 'arm64', 'aarch64-model', ?, ?, ?, ?, ?,"
-                    " '')", (day, f"lamp-1.{day}", f"sha256:{day}", 200_000_000 + day, "b01",
+        store.write("INSERT INTO release_image (release_id, platform, repository, tag, digest,"
+                    " size_bytes, built_on, built_at)"
+                    " VALUES (?, 'arm64', 'aarch64-model', ?, ?, ?, ?, ?)",
+                    (day, f"lamp-1.{day}", f"sha256:{day}", 200_000_000 + day, "b01",
                      at))  # fmt: skip
         store.write("INSERT INTO catalogue (repository, tag) VALUES ('aarch64-model', ?)",
                     (f"lamp-1.{day}",))  # fmt: skip

@@ -208,7 +208,8 @@ def _release(store: Store) -> None:
             "INSERT INTO release (id, model, version, hash, source, config, built_at)"
             " VALUES (?, ?, ?, ?, 'here', '{}', ?)", built)  # fmt: skip
         image = (number, "amd64", model, version, f"sha256:{number}{letter}", size, "b01")
-        store.write("INSERT INTO release_image VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')",
+        store.write("INSERT INTO release_image (release_id, platform, repository, tag, digest,"
+                    " size_bytes, built_on, built_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (*image, NOW - 1000))  # fmt: skip
         store.write("INSERT INTO catalogue (repository, tag) VALUES (?, ?)", (model, version))
 
