@@ -23,7 +23,7 @@ from evc.runbooks.init import init
 from evc.runbooks.logger.record import Reached, Received, Recorder
 from tests.terminal import HIDDEN, SHOWN, Terminal
 
-HOSTILE = "'; DROP TABLE node; -- <script>alert(1)</script> \x1b[2J"
+HOSTILE = "\x1b[2J'; DROP TABLE node; -- <script>alert(1)</script>"
 NODES = [
     Node(0, "cam01", "192.0.2.1", groups=("shop",), title="부산 1호점 입구"),
     Node(0, "cam02", "192.0.2.2", groups=("shop",), title="가" * 200),
@@ -116,7 +116,7 @@ def test_without_a_terminal_it_is_a_plain_table_once(fleet: Fleet) -> None:
     done = subprocess.run(watching(fleet), capture_output=True, text=True, check=True)
     assert "\x1b" not in done.stdout and "부산 1호점 입구" in done.stdout
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("nuc01")]
-    assert "down: no route to host" in row and "'; DROP TABLE node" in row
+    assert "down: no route to host" in row and "'; DROP TABLE node" in row and "\x1b" not in row
 
 
 @pytest.mark.parametrize(
