@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from evc.cli import dashboard_export, dashboard_serve
+from evc.cli import dashboard_export, dashboard_grafana, dashboard_serve
 
 
 @click.group()
@@ -21,3 +21,4 @@ def command() -> None:
 command.add_command(dashboard_serve.serve)
 command.add_command(dashboard_serve.stop)
 command.add_command(dashboard_export.export)
+command.add_command(dashboard_grafana.grafana)

@@ -44,7 +44,7 @@ def command(folder: str | None, fix: bool, emulate: bool, selector: str | None, 
             chosen = inventory.chosen(opened, selector)
             with progress.shown() as shown:
                 found = _controller(fix, emulate, shown)
-                found += doctor.fleet_folder(fleet, opened, shown)
+                found += doctor.fleet_folder(fleet, opened, fix, shown)
                 found += doctor.nodes(fleet, opened, chosen, fix, shown)
     _show(found, output)
     return int(Exit.FAILED if any(one.level == "problem" for one in found) else Exit.DONE)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from evc.pure.errors import EvcError
@@ -118,6 +119,22 @@ def write_unit(name: str, text: str) -> None:
         file.write(text)
         file.flush()
         _must(["install", "-m", "644", file.name, str(UNITS / name)])
+
+
+def write_drop_in(unit: str, name: str, text: str) -> None:
+    """Write a drop-in for another's unit; raises EvcError when that is not allowed."""
+    _must(["mkdir", "-p", str(UNITS / f"{unit}.d")])
+    write_unit(f"{unit}.d/{name}", text)
+
+
+def unit_settings(name: str, settings: Sequence[str]) -> dict[str, str] | None:
+    """Settings of a unit as systemd has them; None where it does not run or has no such unit."""
+    if not SYSTEMD.is_dir():
+        return None
+    ask = ["systemctl", "show", name, "--property", ",".join(["LoadState", *settings])]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return found if found.pop("LoadState", "") == "loaded" else None
 
 
 def remove_unit(name: str) -> None:

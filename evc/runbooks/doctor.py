@@ -17,6 +17,7 @@ from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.runbooks import base_images, register, registry, repair, trust
 from evc.runbooks import nodes as inventory
+from evc.runbooks.grafana import native as grafana
 from evc.runbooks.probe import Answer, probe
 from evc.runbooks.progress import Progress
 
@@ -78,8 +79,8 @@ def controller() -> list[Finding]:
     return found
 
 
-def fleet_folder(fleet: Fleet, store: Store, progress: Progress) -> list[Finding]:
-    """The fleet folder: config, inventory, database, room, registry."""
+def fleet_folder(fleet: Fleet, store: Store, fix: bool, progress: Progress) -> list[Finding]:
+    """The fleet folder: config, inventory, database, room, registry, a Grafana that reads it."""
     checks: list[tuple[str, Callable[[], object]]] = [
         ("ServerConfig.yaml is right", fleet.config),
         ("hosts.ini is as EVC wrote it", lambda: inventory.render_inventory(fleet, store)),
@@ -91,7 +92,22 @@ def fleet_folder(fleet: Fleet, store: Store, progress: Progress) -> list[Finding
     if free < MIN_FREE_BYTES:
         what, remedy = f"only {free / 1e9:.1f} GB free", "make room: images and records need it"
         found.append(Finding("fleet", what, "warning", remedy))
-    return found
+    return found + _grafana(fleet, fix, progress)
+
+
+def _grafana(fleet: Fleet, fix: bool, progress: Progress) -> list[Finding]:
+    """Whether a Grafana that systemd runs here can read the database; `fix` lets it."""
+    there = grafana.in_the_way(fleet)
+    if there and fix:
+        progress.say("letting Grafana at the database, and starting it again")
+        grafana.let_it(fleet)
+        there = grafana.in_the_way(fleet)
+    if there is None:
+        return []
+    if not there:
+        return [Finding("fleet", "Grafana can read the database")]
+    what = f"Grafana on this machine cannot read the database: {'; '.join(there)}"
+    return [Finding("fleet", what, "warning", "evc doctor --fix")]
 
 
 def _unneeded(fleet: Fleet) -> list[Finding]:

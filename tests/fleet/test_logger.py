@@ -18,7 +18,10 @@ from conftest import Home, wait_until
 
 from evc.doors import fleet as fleets
 from evc.doors import store
+from evc.pure.grafana.source import Source, target
+from evc.pure.panels import DASHBOARDS
 from evc.runbooks import generations
+from tests import plugin
 from tests.checker import Key, covered, hashed, missing_and_double
 
 pytestmark = pytest.mark.fleet
@@ -136,6 +139,23 @@ def test_one_sample_of_each_node_without_an_agent_there(home: Home, nodes: None)
     owner = home.on("edge02", "stat", "-c", "%U", "/var/lib/evc/evc_agent.py")
     assert owner == "evc"
     assert "cpu " in home.evc("status", "--on", "edge02").stdout
+
+
+def test_every_picture_of_what_the_logger_recorded(home: Home, nodes: None) -> None:
+    """Under the plugin's rules; each node's figures are its own, and only where it is chosen."""
+    now, seen = time.time(), dict[str, plugin.Frame]()
+    everything = {"group": ["-", "lab"], "node": ["edge01"], "model": [], "release": ["-"]}
+    for dashboard in DASHBOARDS:
+        for panel in dashboard.panels:
+            asked = target(panel, Source(home.fleet.id))
+            text = plugin.interpolated(asked["rawQueryText"], now - 3600, now, everything)
+            seen[panel.key] = plugin.ask(home.fleet.database, asked, text)
+    assert seen["fleet-table"].columns["node"] == ["edge01"]
+    newest = home.rows("SELECT name, 100 - cpuratio AS cpu FROM cpuinfo WHERE name = 'edge01'")
+    assert seen["fleet-table"].columns["cpu"] == [pytest.approx(newest[-1]["cpu"])]
+    assert set(seen["fleet-cpu-nodes"].columns["series"]) == {"edge01"}
+    assert seen["node-facts"].columns["value"][0] == "edge01"
+    assert seen["node-reachability"].columns["value"][0] == 1
 
 
 def test_whatever_is_cut_or_killed_nothing_is_missing_and_nothing_double(

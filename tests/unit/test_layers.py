@@ -16,7 +16,7 @@ LIBRARIES = {
     "ansible_runner": {"evc.doors.ansible"},
     "apsw": {"evc.doors.store"},
     "docker": {"evc.doors.docker"},
-    "httpx": {"evc.doors.registry", "evc.doors.models"},
+    "httpx": {"evc.doors.registry", "evc.doors.models", "evc.doors.grafana"},
     "datasette": {"evc.doors.pages"},
     "uvicorn": {"evc.doors.pages"},
     "asyncssh": {"evc.doors.ssh"},

@@ -97,13 +97,13 @@ class Containers:
         port = (address if side == "writer" else place.reader(address)).port
         return {
             "entrypoint": ["registry"],
-            "user": self._user(),
+            "user": account(self._client, self._fleet.registry_data),
             "labels": {"evc.fleet": self._fleet.id, "evc.registry": side},
             "ports": {"5000/tcp": [(ip, port) for ip in place.published_on(address)]},
             "mounts": [
-                _mount(self._fleet.registry_data, "/var/lib/registry", writable=side == "writer"),
-                _mount(own / side, "/etc/evc/side"),
-                _mount(own / "tls", "/etc/evc/tls"),
+                mount(self._fleet.registry_data, "/var/lib/registry", writable=side == "writer"),
+                mount(own / side, "/etc/evc/side"),
+                mount(own / "tls", "/etc/evc/tls"),
             ],
             "restart_policy": {"Name": "always"},
             "log_config": LOGS,
@@ -114,13 +114,6 @@ class Containers:
             "security_opt": ["no-new-privileges"],
             "pids_limit": 512,
         }
-
-    def _user(self) -> str:
-        """Who owns the storage; a rootless engine shows that account as 0 inside."""
-        security = self._client.info().get("SecurityOptions") or []
-        owner = self._fleet.registry_data.stat()
-        rootless = any("name=rootless" in option for option in security)
-        return "0:0" if rootless else f"{owner.st_uid}:{owner.st_gid}"
 
     def _image(self, say: Say) -> str:
         if engine.has_image(self._client, HUB_IMAGE) or engine.pull(self._client, HUB_IMAGE):
@@ -151,24 +144,32 @@ def _fingerprint(options: dict[str, Any], side: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _mount(folder: Path, target: str, *, writable: bool = False) -> dict[str, Any]:
+def account(client: Any, folder: Path) -> str:
+    """Who owns a folder; a rootless engine shows that account as 0 inside."""
+    security, owner = client.info().get("SecurityOptions") or [], folder.stat()
+    rootless = any("name=rootless" in option for option in security)
+    return "0:0" if rootless else f"{owner.st_uid}:{owner.st_gid}"
+
+
+def mount(folder: Path, target: str, *, writable: bool = False) -> dict[str, Any]:
     """A folder of this machine inside a container, as Docker's API names it."""
     source = str(folder)
     return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": not writable}
 
 
 class PortTaken(EvcError):
-    """Something else on this machine has the registry's port."""
+    """Something else on this machine has the port."""
 
 
 @contextmanager
-def refused(what: str) -> Iterator[None]:
+def refused(
+    what: str, port_remedy: str = "set `path: registry: HOST:PORT` to free ports"
+) -> Iterator[None]:
     """The engine's refusals as EvcError. Docker's APIError is an OSError, by way of requests."""
     try:
         yield
     except OSError as error:
         why = str(getattr(error, "explanation", None) or error)
         if "already allocated" in why or "already in use" in why:
-            remedy = "set `path: registry: HOST:PORT` to free ports"
-            raise PortTaken(f"{what}: {why}", remedy) from None
+            raise PortTaken(f"{what}: {why}", port_remedy) from None
         raise EvcError(f"{what}: {why}") from None

@@ -7,7 +7,6 @@ it change, until the machine itself has moved.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import socket
 from pathlib import Path
@@ -33,13 +32,12 @@ def folder(fleet: Fleet) -> Path:
 
 def give(fleet: Fleet, inside: str, name: str, text: str) -> None:
     """Write a private file that the account which owns the storage, and so the container, reads."""
-    owner, path = fleet.registry_data.stat(), fleets.private_folder(folder(fleet) / inside)
+    path = fleets.private_folder(folder(fleet) / inside)
     if (path / name).exists() and (path / name).read_text() == text:
         return
     fleets.write_private(path / name, text)
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
-        os.chown(path / name, owner.st_uid, owner.st_gid)
+    for one in (path, path / name):
+        fleets.owned_like(one, fleet.registry_data)
 
 
 def kept(fleet: Fleet) -> HostPort | None:

@@ -1,0 +1,96 @@
+"""Grafana's container on a real engine, with a stand-in for the server that no hub gives here."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Home
+
+from evc.doors import docker as engine
+from evc.doors import fleet as fleets
+from evc.doors import store
+from evc.pure.errors import EvcError
+from evc.pure.references import HostPort
+from evc.runbooks import base_images, grafana, network
+from evc.runbooks.grafana import container as runbook
+
+pytestmark = pytest.mark.fleet
+STANDIN = Path(__file__).with_name("standin_grafana.py")
+DOCKERFILE = 'FROM {}\nCOPY server.py /server.py\nENTRYPOINT ["python3", "/server.py"]\n'
+
+
+@pytest.fixture(scope="module")
+def image(home: Home) -> Iterator[str]:
+    tag = f"evc-{home.fleet.id}-standin-grafana:1"
+    base = base_images.python(lambda _: None, network.settings(home.fleet))
+    files = {"Dockerfile": DOCKERFILE.format(base), "server.py": STANDIN.read_text()}
+    engine.build(home.engine, tag, files, lambda _: None)
+    yield tag
+    home.engine.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def standin(home: Home, image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostPort]:
+    """The port where it shall listen."""
+    monkeypatch.setattr(runbook, "IMAGE", image)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = HostPort("127.0.0.1", free.getsockname()[1])
+    yield address
+    grafana.down(home.fleet)
+
+
+def container(home: Home) -> Any:
+    return home.engine.containers.get(runbook.name(home.fleet))
+
+
+def test_it_runs_as_the_databases_owner_with_a_password_that_nobody_sees(
+    home: Home, standin: HostPort
+) -> None:
+    home.rows("SELECT 1")  # the database is there
+    said: list[str] = []
+    assert grafana.up(home.fleet, standin, said.append) == f"http://{standin}"
+    found, file = container(home), grafana.password_file(home.fleet)
+    owner = home.fleet.database.parent.stat()
+    assert found.attrs["Config"]["User"] == f"{owner.st_uid}:{owner.st_gid}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    secret = file.read_text().strip()
+    assert len(secret) >= 20
+    assert secret not in json.dumps(found.attrs) + "".join(said)
+    assert found.exec_run(["touch", "/anywhere"]).exit_code != 0
+    (address,) = found.attrs["NetworkSettings"]["Ports"]["3000/tcp"]
+    assert address["HostIp"] == "127.0.0.1"
+
+    with store.opened(home.fleet.database, fleets.share() / "db") as opened:
+        answers = grafana.check(home.fleet, opened)
+    assert len(answers) > 60
+    assert {name: problem for name, problem in answers.items() if problem} == {}
+    assert home.json("dashboard", "grafana", "check") == answers
+    home.evc("dashboard", "grafana", "down")
+    assert file.exists()
+    with pytest.raises(Exception, match="No such container"):
+        container(home)
+
+
+def test_a_port_in_use_is_said_with_what_helps_and_nothing_is_left(
+    home: Home, standin: HostPort
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = HostPort("127.0.0.1", taken.getsockname()[1])
+        with pytest.raises(EvcError, match="already in use") as error:
+            grafana.up(home.fleet, busy, lambda _: None)
+    assert "--listen" in error.value.remedy
+    with pytest.raises(Exception, match="No such container"):
+        container(home)
+
+
+def test_without_image_and_hub_the_remedy_is_named(home: Home) -> None:
+    failed = home.evc("dashboard", "grafana", "up", code=1)
+    assert "docker load" in failed.stderr and "Traceback" not in failed.stderr
