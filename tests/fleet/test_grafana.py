@@ -18,6 +18,7 @@ from evc.pure.errors import EvcError
 from evc.pure.references import HostPort
 from evc.runbooks import base_images, grafana, network
 from evc.runbooks.grafana import container as runbook
+from evc.runbooks.init import init
 
 pytestmark = pytest.mark.fleet
 STANDIN = Path(__file__).with_name("standin_grafana.py")
@@ -25,38 +26,44 @@ DOCKERFILE = 'FROM {}\nCOPY server.py /server.py\nENTRYPOINT ["python3", "/serve
 
 
 @pytest.fixture(scope="module")
-def image(home: Home) -> Iterator[str]:
-    tag = f"evc-{home.fleet.id}-standin-grafana:1"
-    base = base_images.python(lambda _: None, network.settings(home.fleet))
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A fleet without nodes: no lab is needed."""
+    return Home(init(tmp_path_factory.mktemp("alone") / "fleet"), engine.connect())
+
+
+@pytest.fixture(scope="module")
+def image(alone: Home) -> Iterator[str]:
+    tag = f"evc-{alone.fleet.id}-standin-grafana:1"
+    base = base_images.python(lambda _: None, network.settings(alone.fleet))
     files = {"Dockerfile": DOCKERFILE.format(base), "server.py": STANDIN.read_text()}
-    engine.build(home.engine, tag, files, lambda _: None)
+    engine.build(alone.engine, tag, files, lambda _: None)
     yield tag
-    home.engine.images.remove(tag, force=True)
+    alone.engine.images.remove(tag, force=True)
 
 
 @pytest.fixture
-def standin(home: Home, image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostPort]:
+def standin(alone: Home, image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostPort]:
     """The port where it shall listen."""
     monkeypatch.setattr(runbook, "IMAGE", image)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = HostPort("127.0.0.1", free.getsockname()[1])
     yield address
-    grafana.down(home.fleet)
+    grafana.down(alone.fleet)
 
 
-def container(home: Home) -> Any:
-    return home.engine.containers.get(runbook.name(home.fleet))
+def container(alone: Home) -> Any:
+    return alone.engine.containers.get(runbook.name(alone.fleet))
 
 
 def test_it_runs_as_the_databases_owner_with_a_password_that_nobody_sees(
-    home: Home, standin: HostPort
+    alone: Home, standin: HostPort
 ) -> None:
-    home.rows("SELECT 1")  # the database is there
+    alone.rows("SELECT 1")  # the database is there
     said: list[str] = []
-    assert grafana.up(home.fleet, standin, said.append) == f"http://{standin}"
-    found, file = container(home), grafana.password_file(home.fleet)
-    owner = home.fleet.database.parent.stat()
+    assert grafana.up(alone.fleet, standin, said.append) == f"http://{standin}"
+    found, file = container(alone), grafana.password_file(alone.fleet)
+    owner = alone.fleet.database.parent.stat()
     assert found.attrs["Config"]["User"] == f"{owner.st_uid}:{owner.st_gid}"
     assert file.stat().st_mode & 0o777 == 0o600
     secret = file.read_text().strip()
@@ -66,31 +73,31 @@ def test_it_runs_as_the_databases_owner_with_a_password_that_nobody_sees(
     (address,) = found.attrs["NetworkSettings"]["Ports"]["3000/tcp"]
     assert address["HostIp"] == "127.0.0.1"
 
-    with store.opened(home.fleet.database, fleets.share() / "db") as opened:
-        answers = grafana.check(home.fleet, opened)
+    with store.opened(alone.fleet.database, fleets.share() / "db") as opened:
+        answers = grafana.check(alone.fleet, opened)
     assert len(answers) > 60
     assert {name: problem for name, problem in answers.items() if problem} == {}
-    assert home.json("dashboard", "grafana", "check") == answers
-    home.evc("dashboard", "grafana", "down")
+    assert alone.json("dashboard", "grafana", "check") == answers
+    alone.evc("dashboard", "grafana", "down")
     assert file.exists()
     with pytest.raises(Exception, match="No such container"):
-        container(home)
+        container(alone)
 
 
 def test_a_port_in_use_is_said_with_what_helps_and_nothing_is_left(
-    home: Home, standin: HostPort
+    alone: Home, standin: HostPort
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         busy = HostPort("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(EvcError, match="already in use") as error:
-            grafana.up(home.fleet, busy, lambda _: None)
+            grafana.up(alone.fleet, busy, lambda _: None)
     assert "--listen" in error.value.remedy
     with pytest.raises(Exception, match="No such container"):
-        container(home)
+        container(alone)
 
 
-def test_without_image_and_hub_the_remedy_is_named(home: Home) -> None:
-    failed = home.evc("dashboard", "grafana", "up", code=1)
+def test_without_image_and_hub_the_remedy_is_named(alone: Home) -> None:
+    failed = alone.evc("dashboard", "grafana", "up", code=1)
     assert "docker load" in failed.stderr and "Traceback" not in failed.stderr
