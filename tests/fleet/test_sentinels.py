@@ -1,0 +1,167 @@
+"""Secrets stay where they belong: each is searched for everywhere, during and after commands."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from conftest import Home
+
+from evc.doors import fleet as fleets
+from evc.runbooks import registry
+
+pytestmark = pytest.mark.fleet
+
+Tiny = Callable[..., Path]
+TOKEN, PHRASE, HUB = "sEntInel-token-1618", "sEntInel-phrase-1414", "sEntInel-hub-2236"
+# Secret → where a file of the fleet folder may hold it, by the beginning of its path.
+HOLDERS = {
+    "sudo": ("certs/lab/edge01.sudo",),
+    "push": ("certs/registry/",),
+    "pull": ("certs/registry/",),
+    "node": ("certs/registry/nodes/edge01", "certs/registry/docker/edge01"),
+    "node login": ("certs/registry/docker/edge01",),
+    "ssh key": ("certs/id_ed25519",),
+    "settings key": ("certs/settings.key",),
+    "token": (),
+    "phrase": (),
+    "hub": (),
+}
+# Secret → the folder of a node that may hold it, in private files alone.
+ON_NODES = {"node login": "/var/lib/evc/docker/", "token": "/var/lib/docker/volumes/"}
+
+
+@dataclass
+class Watch:
+    """Commands run under the eye of a thread that reads every argv and temporary file meanwhile."""
+
+    home: Home
+    secrets: Mapping[str, str]
+    temporary: Path
+    seen: set[str] = field(default_factory=set)
+
+    def evc(self, *words: str, code: int = 0, stdin: str = "") -> None:
+        done = threading.Event()
+        eye = threading.Thread(target=self._look_on, args=(done,))
+        eye.start()
+        try:
+            ran = subprocess.run(
+                [sys.executable, "-m", "evc", "-C", str(self.home.fleet.root), *words],
+                input=stdin, capture_output=True, text=True, check=False, timeout=300,
+                env={**os.environ, "TMPDIR": str(self.temporary)},
+            )  # fmt: skip
+        finally:
+            done.set()
+            eye.join()
+        said = ran.stdout + ran.stderr
+        assert ran.returncode == code, f"{words}: {said}"
+        self._note(f"output of evc {' '.join(words)}", said.encode())
+        assert not self.seen, self.seen
+        assert not list(self._in_fleet())
+
+    def _look_on(self, done: threading.Event) -> None:
+        try:
+            while not done.wait(0.02):  # what a command does is there for longer
+                for process in (one for one in Path("/proc").iterdir() if one.name.isdigit()):
+                    self._note_file(process / "cmdline")
+                for folder, _, names in os.walk(self.temporary):
+                    for name in names:
+                        self._note_file(Path(folder, name))
+        except Exception as error:
+            self.seen.add(f"nobody looked any more: {error!r}")
+
+    def _note_file(self, file: Path) -> None:
+        try:
+            if stat.S_ISREG(file.stat().st_mode):
+                self._note(str(file), file.read_bytes())
+        except OSError:
+            pass  # it is gone
+
+    def _note(self, where: str, content: bytes) -> None:
+        for name, secret in self.secrets.items():
+            if secret.encode() in content:
+                self.seen.add(f"{name}: {where}: {content[:200]!r}")
+
+    def _in_fleet(self) -> Iterator[str]:
+        """Files of the fleet folder that hold a secret and should not, or that others can read."""
+        root = self.home.fleet.root
+        blobs = self.home.fleet.registry_data  # packed; the builder has them unpacked
+        files = [one for one in root.rglob("*") if one.is_file() and blobs not in one.parents]
+        for file in files:
+            content, path = file.read_bytes(), str(file.relative_to(root))
+            for name, secret in self.secrets.items():
+                if secret.encode() in content:
+                    if not path.startswith(HOLDERS[name] or ("-",)):
+                        yield f"{name} in {path}"
+                    if file.stat().st_mode & 0o077:
+                        yield f"{name} in {path}, which others can read"
+
+
+@pytest.fixture(scope="module")
+def watch(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    home.evc("node", "add", "builder01")
+    home.evc("node", "add", "edge01")
+    fleet, reg = home.fleet, registry.load(home.fleet)
+    login = (fleet.certs / "registry" / "docker" / "edge01").read_text()
+    encoded = login.partition('"auth": "')[2].partition('"')[0]
+    fleets.write_private(fleet.root / "start", "x")
+    home.evc("secret", "set", "START", "--no-apply", "--file", str(fleet.root / "start"))
+    secrets = {
+        "sudo": (fleet.certs / "lab" / "edge01.sudo").read_text().strip(),
+        "push": reg.push.password.reveal(),
+        "pull": reg.pull.password.reveal(),
+        "node": base64.b64decode(encoded).decode().partition(":")[2],
+        "node login": encoded,
+        "ssh key": fleet.ssh_key.read_text().splitlines()[2],
+        "settings key": fleet.settings_key.read_text().strip(),
+        "token": TOKEN,
+        "phrase": PHRASE,
+        "hub": HUB,
+    }
+    assert all(len(one) > 10 for one in secrets.values())
+    return Watch(home, secrets, tmp_path_factory.mktemp("tmp"))
+
+
+def test_no_command_lets_a_secret_out(home: Home, tiny: Tiny, watch: Watch, tmp_path: Path) -> None:
+    good, sick = str(tiny("50", model="quiet")), str(tiny("51", "unhealthy", model="quiet"))
+    backup, words = str(tmp_path / "b.evc"), ("--passphrase-file", "-")
+    on = ("--on", "edge01")
+    watch.evc("node", "add", "edge01")
+    watch.evc("secret", "set", "TOKEN", "--no-apply", "--file", "-", stdin=f"{TOKEN}\n")
+    watch.evc("run", good, *on)
+    watch.evc("run", sick, *on, code=1)
+    watch.evc("secret", "list", "-o", "json")
+    watch.evc("predict", "quiet", "-i", good + "/app.py", *on)
+    watch.evc("logger", "--once", *on)
+    watch.evc("doctor", *on)
+    watch.evc("history", "-o", "json")
+    watch.evc("node", "exec", *on, "--", "id")
+    watch.evc("registry", "login", "shop", "--password-file", "-", code=2, stdin=f"{HUB}\n")
+    watch.evc("backup", "--to", backup, *words, stdin=f"{PHRASE}\n")
+    watch.evc("restore", backup, str(tmp_path / "r"), *words, code=1, stdin=f"{PHRASE}-wrong\n")
+    assert not [name for name, one in watch.secrets.items() if one in Path(backup).read_text("l1")]
+    for node in ("edge01", "builder01"):
+        assert _on_node(home, watch, node) == []
+
+
+def _on_node(home: Home, watch: Watch, node: str) -> list[str]:
+    """What a node keeps of secrets where it should not: journals, logs, layers, images' history."""
+    words = [word for one in watch.secrets.values() for word in ("-e", one)]
+    exclude = [f"--exclude-dir={one}" for one in ("proc", "sys")]
+    found = home.on(node, "grep", "-rlaF", *exclude, *words, "/", check=False).splitlines()
+    wrong = []
+    for file in (one for one in found if one.startswith("/")):
+        content, mode = home.on(node, "cat", file), home.on(node, "stat", "-c", "%a", file)
+        for name, secret in watch.secrets.items():
+            holds = secret in content
+            if holds and not (file.startswith(ON_NODES.get(name, "-")) and mode in ("600", "400")):
+                wrong.append(f"{name} in {file} ({mode})")
+    return wrong
