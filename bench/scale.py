@@ -33,7 +33,10 @@ def logger_1000() -> Result:
     few, many = logger(FEW, FEW_SECONDS), logger(MANY, MANY_SECONDS)
     settled = many.pss[int(SETTLE_SECONDS) :]
     growth = statistics.median(settled[-MINUTE:]) / statistics.median(settled[:MINUTE])
-    _say(f"missed {many.missed}, double {many.double}, memory × {growth:.3f}, {many.cost}; {few.cost}")
+    _say(
+        f"missed {many.missed}, double {many.double}, memory × {growth:.3f},"
+        f" {many.cost}; {few.cost}"
+    )
     sound = many.whole and few.whole and growth <= FLAT
     peer = f"{FEW} nodes"
     return Result("logger_1000", many.cost.cpu, "s", peer, few.cost.cpu, 1.2, sound)
