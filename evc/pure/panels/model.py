@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["number", "lines", "bars", "timeline", "table", "map"]
-# `share` is 0 to 1, `time` epoch seconds, `age` and `duration` seconds.
+# `share` is 0 to 1, `time` epoch seconds, `age` seconds.
 Unit = Literal["", "percent", "share", "bytes", "bytes/s", "celsius", "ms", "time", "age"]
 Level = Literal["good", "warning", "bad", "unknown"]
 

@@ -6,6 +6,7 @@ A reader of a WAL database makes files beside it; another account's would lock t
 from __future__ import annotations
 
 import secrets
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from evc.runbooks.registry.containers import LOGS, STOP_SECONDS, account, mount,
 
 IMAGE = "grafana/grafana:12.3.0"
 PLUGIN = f"{TYPE}@4.0.3"
+OTHER_PORT = "--listen HOST:PORT of a free port"
 READY_SECONDS = 180.0  # the plugin is fetched before Grafana answers
 DATABASE, FILES, DATA, PASSWORD = "/evc/db", "/evc/files", "/var/lib/grafana", "/evc/password"
 SETTINGS = {
@@ -49,18 +51,19 @@ def up(fleet: Fleet, address: HostPort, say: Say) -> str:
     with fleet.lock("grafana"):
         client = engine.connect()
         _require_image(client, say)
+        _require_free(fleet, address)
         prepare(fleet)
         down(fleet)
         container = client.containers.create(IMAGE, name=name(fleet), **options(fleet, address))
         try:
-            with refused(f"{name(fleet)} does not start", "--listen HOST:PORT of a free port"):
+            with refused(f"{name(fleet)} does not start", OTHER_PORT):
                 container.start()
             say("waiting for Grafana")
             _wait(fleet, container, address)
         except EvcError:
             container.remove(force=True)
             raise
-    fleets.replace(folder(fleet) / "address", f"{address}\n")
+    fleets.replace(_address_file(fleet), f"{address}\n")
     return f"http://{address}"
 
 
@@ -77,7 +80,7 @@ def down(fleet: Fleet) -> bool:
 
 def opened(fleet: Fleet) -> Grafana:
     """The Grafana that `up` started last; raises EvcError when there is none."""
-    file = folder(fleet) / "address"
+    file = _address_file(fleet)
     if not file.exists():
         raise EvcError("there is no Grafana of this fleet", "evc dashboard grafana up")
     return Grafana(f"http://{file.read_text().strip()}", password(fleet))
@@ -99,6 +102,11 @@ def password_file(fleet: Fleet) -> Path:
 def folder(fleet: Fleet) -> Path:
     """What is Grafana's own: its files, its data."""
     return fleet.database.parent / "grafana"
+
+
+def _address_file(fleet: Fleet) -> Path:
+    """Where `up` notes the address that Grafana listens at."""
+    return folder(fleet) / "address"
 
 
 def name(fleet: Fleet) -> str:
@@ -152,6 +160,18 @@ def _require_image(client: Any, say: Say) -> None:
     if not engine.pull(client, IMAGE):
         remedy = f"elsewhere: docker save -o FILE {IMAGE}; here: docker load -i FILE"
         raise EvcError(f"{IMAGE} cannot be pulled: no hub answers", remedy)
+
+
+def _require_free(fleet: Fleet, address: HostPort) -> None:
+    """Raise EvcError for a port that something else has, before what runs is taken down."""
+    file = _address_file(fleet)
+    if file.exists() and file.read_text().strip() == str(address):
+        return  # its own
+    try:
+        with socket.create_server(address):
+            pass
+    except OSError as error:
+        raise EvcError(f"{address} is not free: {error.strerror}", OTHER_PORT) from None
 
 
 def _wait(fleet: Fleet, container: Any, address: HostPort) -> None:
