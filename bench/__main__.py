@@ -17,6 +17,7 @@ from bench import (
     link,
     logger,
     main_job,
+    pages,
     pulling,
     register_20,
     scale,
@@ -44,6 +45,8 @@ BENCHES = {
     "backlog_fair": scale.backlog_fair,
     "panel_slowest": dashboards.panel_slowest,
     "link_bytes_day": link.bench,
+    "page_ready": pages.page_ready,
+    "watch_cpu": pages.watch_cpu,
 }
 
 

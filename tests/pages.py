@@ -75,11 +75,12 @@ class Browser:
 
 
 @contextlib.contextmanager
-def browsing() -> Iterator[Browser]:
+def browsing(height: int = 6000) -> Iterator[Browser]:
+    """A window so high that every picture is in sight, unless told otherwise."""
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
-        made = Browser(chromium.new_page(viewport={"width": 1400, "height": 900}))
+        made = Browser(chromium.new_page(viewport={"width": 1400, "height": height}))
         made.page.on("request", lambda request: made.asked.append(request.url))
         made.page.on("console", lambda said: _note(made, said.type, said.text))
         made.page.on("pageerror", lambda error: made.wrong.append(str(error)))

@@ -40,7 +40,7 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while not what(lines := self.screen()):
             assert time.monotonic() < deadline, "\n".join(lines) or self.text[-2000:]
-            self._read()
+            self.read()
         return lines
 
     def screen(self) -> list[str]:
@@ -51,7 +51,7 @@ class Terminal:
     def ended(self) -> tuple[int, list[object]]:
         """The program's exit code, and how the terminal is set afterwards."""
         code = self.process.wait(timeout=10)
-        self._read()
+        self.read()
         return code, termios.tcgetattr(self._other)
 
     def close(self) -> None:
@@ -60,7 +60,8 @@ class Terminal:
         os.close(self._main)
         os.close(self._other)
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Take what it has drawn meanwhile, so that it never waits for a reader."""
         if select.select([self._main], [], [], 0.1)[0]:
             self.text += os.read(self._main, 1_000_000).decode(errors="replace")
 

@@ -1,9 +1,10 @@
-// Each picture is fetched by itself, drawn and escaped by the server; a range that ends now is
-// fetched again and again while somebody looks.
+// Each picture is fetched by itself when it comes into sight, drawn and escaped by the server; a
+// range that ends now is fetched again and again while somebody looks.
 "use strict";
 
-const pictures = [...document.querySelectorAll("[data-source]")];
 const every = Number(document.querySelector("main").dataset.every);
+const sight = new IntersectionObserver(seen, { rootMargin: "50px" });
+const drawn = [];
 
 async function draw(picture) {
   try {
@@ -16,18 +17,21 @@ async function draw(picture) {
   }
 }
 
-async function drawAll() {
-  await Promise.all(pictures.map(draw));
-  document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
-  if (every) setTimeout(again, every * 1000);
+async function seen(entries) {
+  const fresh = entries.filter((one) => one.isIntersecting).map((one) => one.target);
+  fresh.forEach((one) => sight.unobserve(one));
+  drawn.push(...fresh);
+  await Promise.all(fresh.map(draw));
+  document.body.dataset.drawn = drawn.length;
 }
 
-function again() {
-  if (document.visibilityState === "visible") drawAll();
-  else document.addEventListener("visibilitychange", again, { once: true });
+async function again() {
+  if (document.visibilityState === "visible") await Promise.all(drawn.map(draw));
+  setTimeout(again, every * 1000);
 }
 
 for (const field of document.querySelectorAll("form select")) {
   field.addEventListener("change", () => field.form.requestSubmit());
 }
-drawAll();
+document.querySelectorAll("[data-source]").forEach((one) => sight.observe(one));
+if (every) setTimeout(again, every * 1000);
