@@ -57,7 +57,8 @@ def command(folder: str | None, live: bool, selector: str | None, output: str) -
 
 def _rows(node: dict[str, Any]) -> list[tuple[str, ...]]:
     up, sample = "up" if node["up"] else "down", _sample(node)
-    first = (node["name"], ",".join(node["groups"]), node["arch"], up, sample)
+    name = f"{node['name']} {node['title']}".rstrip()
+    first = (name, ",".join(node["groups"]), node["arch"], up, sample)
     models = [
         (one["model"], one["release"], one["state"], one["url"]) for one in node["models"]
     ] or [("-", "-", "none", "")]

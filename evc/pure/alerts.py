@@ -151,10 +151,14 @@ def _of_a_node(settings: AlertSettings, one: Seen, now: float) -> Alerts:
     return found
 
 
-def message(fired: Alerts, resolved: Mapping[tuple[str, str], str]) -> str:
-    """One message of all that is new, and of all that is over."""
-    lines = [f"{node or 'controller'}: {text}" for (node, _), text in sorted(fired.items())]
-    lines += [
-        f"{node or 'controller'}: resolved: {text}" for (node, _), text in sorted(resolved.items())
-    ]
+def message(
+    fired: Alerts, resolved: Mapping[tuple[str, str], str], titles: Mapping[str, str]
+) -> str:
+    """One message of all that is new, and of all that is over; nodes by name and title."""
+
+    def who(node: str) -> str:
+        return f"{node} ({titles[node]})" if titles.get(node) else node or "controller"
+
+    lines = [f"{who(node)}: {text}" for (node, _), text in sorted(fired.items())]
+    lines += [f"{who(node)}: resolved: {text}" for (node, _), text in sorted(resolved.items())]
     return "\n".join(lines)

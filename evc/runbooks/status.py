@@ -37,6 +37,7 @@ def _node(store: Store, node: Node, answer: Answer) -> dict[str, Any]:
     seen = answer if isinstance(answer, Observation) else None
     return {
         "name": node.name,
+        "title": node.title,
         "roles": node.roles,
         "groups": list(node.groups),
         "labels": dict(node.labels),

@@ -45,6 +45,7 @@ WHERE sample.node_id = ? AND sample.id >= ? GROUP BY container.id
 _CAMERAS = """
 SELECT DISTINCT model FROM release WHERE json_extract(config, '$.serve.mode') = 'camera'
 """
+_TITLES = "SELECT name, title FROM node WHERE title <> ''"
 _PRINTED = "SELECT 1 FROM metric WHERE id >= ? AND id < ? AND node_id = ? AND model = ? LIMIT 1"
 _PREDICTED = "SELECT 1 FROM prediction WHERE node = ? AND model = ? AND time >= ? LIMIT 1"
 
@@ -59,7 +60,12 @@ def watch(store: Store, settings: AlertSettings, now: float) -> str:
     fired = {key: printable(text) for key, text in firing.items() if key not in standing}
     resolved = {key: text for key, text in standing.items() if key not in firing}
     _record(store, fired, resolved, now)
-    return alerts.message(fired, resolved)
+    return alerts.message(fired, resolved, titles(store))
+
+
+def titles(store: Store) -> dict[str, str]:
+    """Node → what people call it, where they do."""
+    return {row["name"]: printable(row["title"]) for row in store.rows(_TITLES)}
 
 
 def _record(store: Store, fired: Alerts, resolved: Alerts, now: float) -> None:

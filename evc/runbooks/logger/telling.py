@@ -9,6 +9,7 @@ from evc.doors import notices
 from evc.doors.store import Row, Store
 from evc.pure import alerts
 from evc.pure.alerts import AlertSettings
+from evc.runbooks.logger.alerts import titles as titles_of
 
 AGAIN_SECONDS = (30.0, 1800.0)
 NEWS_SECONDS = 86400.0  # what began and ended untold within this is still told
@@ -45,7 +46,8 @@ class Teller:
         for name, way in self._ways.items():
             untold = store.rows(_UNTOLD, (name, now - NEWS_SECONDS, name))
             if untold and now >= self._next(name):
-                problem = notices.tried(name, lambda: way(_text(untold)))  # noqa: B023
+                text = _text(untold, titles_of(store))
+                problem = notices.tried(name, lambda: way(text))  # noqa: B023
                 if problem:
                     problems.append(f"{problem}; {len(untold)} alerts wait {self._fail(name, now)}")
                 else:
@@ -70,7 +72,7 @@ def _which(row: Row) -> Sequence[int]:
     return (0, 1) if row["over"] else (0,)
 
 
-def _text(rows: Sequence[Row]) -> str:
+def _text(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
     new = {(row["node"], row["kind"]): row["text"] for row in rows if not row["over"]}
     over = {(row["node"], row["kind"]): row["text"] for row in rows if row["over"]}
-    return alerts.message(new, over)
+    return alerts.message(new, over, titles)

@@ -56,8 +56,9 @@ def test_quiet_models_in_opening_hours() -> None:
 def test_one_message_of_all() -> None:
     hot = Threshold(figure="temperature", above=80)
     fired = firing(SETTINGS, [seen("b", exceeded=[hot]), seen("a", unhealthy=["face"])], NOW)
-    assert message(fired, {("c", "down"): "cannot be reached: x"}).splitlines() == [
-        "a: face is unhealthy, or restarts again and again",
+    resolved = {("c", "down"): "cannot be reached: x"}
+    assert message(fired, resolved, {"a": "부산 1호점"}).splitlines() == [
+        "a (부산 1호점): face is unhealthy, or restarts again and again",
         "b: temperature above 80",
         "c: resolved: cannot be reached: x",
     ]

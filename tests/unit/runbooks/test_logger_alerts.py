@@ -52,6 +52,13 @@ def record(opened: Store, numbers: range, idle: float = 50.0, **figures: Any) ->
     Recorder(opened).write(items)
 
 
+def test_a_node_is_told_by_its_title_too(opened: Store) -> None:
+    opened.write("UPDATE node SET title = '부산 1호점 입구' WHERE name = 'cam01'")
+    record(opened, range(20), idle=5.0)
+    assert at(opened, NOW + 95) == [
+        "cam01 (부산 1호점 입구): cpu above 90", "cam02: cpu above 90"]  # fmt: skip
+
+
 def test_a_threshold_holds_without_a_break_and_is_told_once(opened: Store) -> None:
     record(opened, range(20), idle=5.0)
     assert at(opened, NOW + 40) == []
