@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -67,4 +68,6 @@ class Terminal:
 
 
 def _own(terminal: int) -> None:
+    """As a shell starts a program: Ctrl-C ends it, though the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
