@@ -1113,7 +1113,9 @@ class Follower:
             self._holes = [(seq + 1, last), *rest] if seq < last else rest
             lines.append(self._line(text))
         if self._backlog.done:
+            leaped = self._holes != rest  # the hole's last numbers never were: no line closes it
             self._holes, self._backlog = rest, None
+            lines += [self._line(b'{"silent":0}')] if leaped else []
         return lines
 
     def say(self, **words):

@@ -94,6 +94,9 @@ def until_stored(opened: store.Store, seq: int) -> None:
         ("sample(5, at='4')", [], {"replayed or reordered": 1}),
         ("sample(5, at='5,1-4'); sample(2, at='5,3-4,1-1'); sample(2, at='5,3-4,1-1')", [2, 5],
          {"replayed or reordered": 1}),
+        ("sample(5); say(at='1', silent=0); sample(3)", [5], {"replayed or reordered": 1}),
+        ("sample(5, at='5,1-4'); say(at='5', silent=0); sample(2, at='5')", [5],
+         {"replayed or reordered": 1}),
         ("sample(1, up=1e6); sample(2)", [2], {"from the future": 1}),
         ("sample(1, up=4e12); sample(2)", [2], {"unreadable": 1}),
         ("print('x' * 50_000_000, flush=True); sample(1)", [1], {"unreadable": 1}),
@@ -103,7 +106,8 @@ def until_stored(opened: store.Store, seq: int) -> None:
         ("sample(1, memory={'used': 1e308, 'total': 2**63}, node='other')", [1],
          {"out of range": 2}),
     ],
-    ids=["replayed", "reordered", "position back", "not reached", "hole twice", "future",
+    ids=["replayed", "reordered", "position back", "not reached", "hole twice",
+         "silence back", "hole closed", "future",
          "far future", "50 MB", "brackets", "bytes", "figures"],
 )  # fmt: skip
 def test_what_is_wrong_is_dropped_and_counted(

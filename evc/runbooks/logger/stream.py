@@ -17,7 +17,7 @@ from evc.pure.errors import BadInput, EvcError
 from evc.pure.inventory import Node
 from evc.pure.minutes import Unzipped
 from evc.pure.positions import Position
-from evc.pure.samples import Gap, Hello, Line, Sample
+from evc.pure.samples import Gap, Hello, Line, Sample, Silence
 from evc.runbooks import generations, plays
 from evc.runbooks.logger.agents import Agents
 from evc.runbooks.logger.metered import METERED, Meter, UsedUp
@@ -120,8 +120,8 @@ class Stream:
             raise EvcError("its agent does not begin with its clocks")
         elif isinstance(line.what, Sample | Gap):
             await self._keep(line, line.what, self._clock)
-        elif line.what.seconds > SILENT_SECONDS:
-            self._shared.say("silent", self.node.name, seconds=line.what.seconds)
+        else:
+            await self._silence(line, line.what)
 
     async def _begin(self, line: Line, hello: Hello) -> None:
         generations.compare(self._shared.fleet, {self.node.name: hello.controller})
@@ -154,6 +154,14 @@ class Stream:
         if isinstance(what, Sample):
             self.heard = True
             self.settled.set()
+
+    async def _silence(self, line: Line, what: Silence) -> None:
+        if what.seconds > SILENT_SECONDS:
+            self._shared.say("silent", self.node.name, seconds=what.seconds)
+        if line.at != self.position and line.at.follows(self.position):  # a hole that held nothing
+            moment = Moment(time.time(), False)
+            await self._shared.queue.put(Received(self.node.name, line.at, None, moment, {}))
+            self.position = line.at
 
     def _new(self, line: Line, what: Sample | Gap) -> bool:
         """Whether it was lacking, is not any more, and nothing else is lacking again."""

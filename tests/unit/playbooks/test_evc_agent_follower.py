@@ -142,6 +142,14 @@ class TestFollowing:
         fill(agent.Ring(str(tmp_path), "boot-1"), range(100, 160))
         assert sorted(Reader(tmp_path, at).numbers()) == list(range(100, 160))
 
+    def test_a_hole_is_closed_though_its_last_numbers_never_were(self, tmp_path: Path) -> None:
+        """A sampler that restarts leaps; the hole before its first line ends within the leap."""
+        fill(agent.Ring(str(tmp_path), "boot-1"), range(5))
+        fill(agent.Ring(str(tmp_path), "boot-1"), range(5, 6))
+        reader = Reader(tmp_path)
+        assert reader.numbers() == [5, 0, 1, 2, 3, 4] and reader.gaps() == []
+        assert reader.lines()[-1]["at"] == str(on_disk(tmp_path)[-1]["seq"])
+
     def test_an_empty_ring_is_waited_for(self, tmp_path: Path) -> None:
         reader = Reader(tmp_path)
         assert reader.samples() == [] and reader.lines()[0]["at"] == ""
