@@ -21,6 +21,7 @@ from evc.pure.errors import EvcError
 Row = dict[str, Any]
 Values = Sequence[Any] | dict[str, Any]
 BUSY_TIMEOUT_MS = 10_000
+LOG_ATTEMPT_MS = 500
 _UNWRITABLE = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError,
                apsw.CantOpenError)  # fmt: skip
 _DAMAGED = (apsw.NotADBError, apsw.CorruptError)
@@ -103,8 +104,18 @@ class Store:
             raise Damaged(self._connection.filename, "; ".join(found)[:300])
 
     def shorten_log(self, seconds: float) -> bool:
-        """Have the write-ahead log begin anew; False when readers are in the way for so long."""
-        self._connection.set_busy_timeout(int(seconds * 1000))
+        """Have the write-ahead log begin anew; False when readers are in the way for so long.
+
+        Several short attempts: one may wait for a reader's slot that newer readers, who are not in
+        the way, hand to each other without an end.
+        """
+        deadline = time.monotonic() + seconds
+        while not (done := self._begin_log_anew()) and time.monotonic() < deadline:
+            pass
+        return done
+
+    def _begin_log_anew(self) -> bool:
+        self._connection.set_busy_timeout(LOG_ATTEMPT_MS)
         try:
             (busy, *_), *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except apsw.BusyError:
