@@ -9,7 +9,7 @@ from evc.doors.drawing import outline
 from evc.pure import pictures
 from evc.pure.panels import Dashboard, Panel, Variable
 from evc.pure.panels.rendering import bound
-from evc.pure.pictures import Answer
+from evc.pure.pictures import Answer, pages
 from evc.pure.pictures.choices import Choice, Range
 
 Ask = Callable[[str, dict[str, Any]], Sequence[Mapping[str, Any]]]
@@ -35,9 +35,16 @@ def chosen(made: Sequence[Choice]) -> dict[str, list[str]]:
 
 
 def picture(ask: Ask, panel: Panel, wanted: Wanted, span: Range) -> str:
-    """A panel as HTML; `wanted` says all that its variables stand for."""
+    """A panel as HTML; `wanted` says all that its variables stand for.
+
+    Nodes send what is drawn: where that goes wrong, one picture is missing and not all of them.
+    """
     rows = ask(*bound(panel.sql, span.since, span.until, wanted))
-    return pictures.draw(panel, Answer(rows, span.since, span.until), outline())
+    try:
+        return pictures.draw(panel, Answer(rows, span.since, span.until), outline())
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        what = f"this cannot be drawn ({type(error).__name__}: {error})"
+        return pages.problem(what, "its rows: `evc dashboard serve`, and SQL beside its title")
 
 
 def _choice(variable: Variable, offered: Mapping[str, str], wanted: Sequence[str]) -> Choice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +13,17 @@ import pytest
 
 from evc.doors import store
 from evc.doors.store import Store
+from evc.pure import samples
+from evc.pure.clocks import Moment
 from evc.pure.grafana.source import Source, target, variable_query
 from evc.pure.inventory import Node
 from evc.pure.panels import DASHBOARDS
-from evc.runbooks import nodes
+from evc.pure.pictures.choices import Range
+from evc.runbooks import nodes, report
 from evc.runbooks.init import init
+from evc.runbooks.logger.record import Received, Recorder
 from tests import planted, plugin
+from tests.pages import planted_fleet
 
 TITLES = [
     "'; DROP TABLE node; --",
@@ -80,6 +86,26 @@ def test_titles_and_classes_come_back_as_they_are(path: Path) -> None:
     assert SAID in found["Release"]["__value"]  # type: ignore[index]
     with store.foreign(path) as opened:
         assert opened.rows("SELECT count(*) AS count FROM node") == [{"count": 3 + len(TITLES)}]
+
+
+def test_a_node_that_sends_numbers_at_the_edge_of_floats_costs_nobody_the_report(
+    tmp_path: Path,
+) -> None:
+    fleet = planted_fleet(tmp_path / "fleet")
+    with store.opened(fleet.database, MIGRATIONS) as opened:
+        recorder = Recorder(opened)
+        for seq, load in enumerate(([5e-324] * 3, [1e-323, 2e-323, 0], [1e308, -1e308, 1e-300])):
+            line = {"at": "1", "seq": seq, "boot": "edge", "up": 5.0 * seq, "time": planted.NOW}
+            network = {"rx": 1e308, "tx": 5e-324, "interfaces": {}}
+            sample = {"load": load, "temperatures": {"cpu": 1e-320}, "network": network}
+            what = samples.read(json.dumps({**line, "sample": sample}).encode()).what
+            moment = Moment(planted.NOW - 200 + 60 * seq, False)
+            recorder.write([Received(planted.NEW, None, what, moment, Counter())])
+    path = tmp_path / "report.html"
+    report.write(fleet, None, Range(planted.NOW - 3600, planted.NOW), path)
+    text = path.read_text()
+    assert 'class="problem"' not in text
+    assert "4.941e-324" in text
 
 
 def test_a_database_of_a_newer_schema_is_refused_and_left(tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ class Panel:
     width: int = 12
     height: int = 8
 
+    def state(self, value: object) -> State | None:
+        """What a value of the panel means, where it means a state."""
+        return next((one for number, one in self.states.items() if number == value), None)
+
 
 @dataclass(frozen=True)
 class Variable:

@@ -14,6 +14,8 @@ Series = dict[str, list[tuple[float, float | None]]]
 
 LEFT, RIGHT, TOP, BOTTOM = 62, 12, 8, 22
 CELL_WIDTH, CELL_HEIGHT = 50, 26  # of a panel's width and height, in pixels
+HIGHEST = 1e300  # beyond it, and below a millionth of a millionth, nothing is told apart
+NARROWEST = 1e-12
 LEVELS: dict[Level, str] = {
     "good": "#2e9e5b", "warning": "#e0a100", "bad": "#d64545", "unknown": "#9aa5b1",
 }  # fmt: skip
@@ -55,19 +57,23 @@ class Frame:
         return round(LEFT + min(1.0, max(0.0, share)) * (self.width - LEFT - RIGHT), 1)
 
     def y(self, value: float) -> float:
-        share = (value - self.low) / max(1e-12, self.high - self.low)
+        share = (_drawable(value) - self.low) / (self.high - self.low)
         return round(self.height - BOTTOM - share * (self.height - TOP - BOTTOM), 1)
 
 
 def frame(panel: Panel, since: float, until: float, values: Iterable[float]) -> Frame:
-    """The frame for a panel's values: from zero where that does not flatten them."""
-    known = list(values) or [0.0]
+    """The frame for a panel's values: from zero where that does not flatten them.
+
+    A node may send any float; its frame has a height, and ticks that can be counted.
+    """
+    known = [_drawable(value) for value in values] or [0.0]
     low, high = min(known), max(known)
     if panel.most is not None:
         low, high = min(0.0, low), max(panel.most, high)
     elif 0 <= low <= high / 2:
         low = 0.0
-    step = _step(high - low if high > low else abs(high) or 1.0)
+    least = NARROWEST * max(1.0, abs(low), abs(high))
+    step = _step(max(least, high - low if high > low else abs(high) or 1.0))
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step
     return Frame(*size(panel), since, until, low, high if high > low else low + step)
 
@@ -130,6 +136,10 @@ def _values(panel: Panel, one: Frame) -> str:
         found.append(f'<line class="grid" x1="{LEFT}" x2="{one.width - RIGHT}" y1="{y}" y2="{y}"/>')
         found.append(f'<text class="tick end" x="{LEFT - 6}" y="{y + 4}">{said}</text>')
     return "".join(found)
+
+
+def _drawable(value: float) -> float:
+    return max(-HIGHEST, min(HIGHEST, value))
 
 
 def _step(span: float) -> float:

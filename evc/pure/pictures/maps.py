@@ -66,8 +66,7 @@ def draw(panel: Panel, rows: Sequence[Mapping[str, object]], outline: Outline) -
 
 
 def _node(panel: Panel, row: Mapping[str, object], spot: tuple[float, float], named: bool) -> str:
-    value = row.get("value")
-    state = panel.states.get(int(value), UNKNOWN) if isinstance(value, int | float) else UNKNOWN
+    state = panel.state(row.get("value")) or UNKNOWN
     kept = ("latitude", "longitude", "value")
     said = "\n".join(f"{key}: {one}" for key, one in row.items() if key not in kept and one)
     label = f'<text x="{spot[0] + 9}" y="{spot[1] + 4}">{words.text(_name(row))}</text>'

@@ -7,7 +7,7 @@ from evc.pure.pictures import words
 
 
 def draw(panel: Panel, value: object) -> str:
-    state = panel.states.get(int(value)) if isinstance(value, int | float) else None
+    state = panel.state(value)
     said = state.text if state else words.shown(value, panel.unit)
     kind = state.level if state else level(panel, value)
     return f'<p class="number {kind}">{words.text(said)}</p>'

@@ -40,7 +40,7 @@ def _row(
         if value is None:
             continue
         until = points[index + 1][0] if index + 1 < len(points) else frame.until
-        state = panel.states.get(int(value), UNKNOWN)
+        state = panel.state(value) or UNKNOWN
         width = max(0.5, frame.x(until) - frame.x(moment))
         said = words.text(f"{state.text}, {words.moment(moment)} to {words.moment(until)}")
         found.append(

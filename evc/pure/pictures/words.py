@@ -40,9 +40,9 @@ def moment(epoch: float, form: str = "%Y-%m-%d %H:%M:%S %Z") -> str:
 
 
 def _figure(value: float) -> str:
-    return (
-        str(value) if isinstance(value, int) else f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
-    )
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _bytes(value: float) -> str:

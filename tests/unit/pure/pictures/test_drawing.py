@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from evc.pure.panels import Panel, State, Threshold
 from evc.pure.pictures import Answer, draw
@@ -123,6 +126,25 @@ def test_hostile_text_is_text(kind: Any) -> None:
     tags = Tags(drawn(Panel("p", HOSTILE, kind, ""), row, row))
     assert not tags.names & {"img", "script"}
     assert not {name for name in tags.attributes if name.startswith("on")}
+
+
+# Also what a sum of what nodes sent may come to.
+FLOATS = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@given(values=st.lists(FLOATS, min_size=1, max_size=4))
+@example(values=[5e-324])
+@example(values=[1e-323, 2e-323])
+@example(values=[1e308, -1e308])
+@example(values=[math.inf])
+@example(values=[1e15, 1e15 + 0.125])
+def test_every_float_can_be_drawn(values: list[float]) -> None:
+    for panel in (Panel("p", "P", "lines", "", "bytes"), Panel("p", "P", "bars", ""),
+                  Panel("p", "P", "lines", "", most=100.0)):  # fmt: skip
+        text = drawn(panel, *points(*values))
+        assert 2 <= text.count('class="tick end"') <= 14
+        assert not re.search(r'"[^" ]*(?:nan|inf)\b[^"]*"', text)
+    assert "<p" in drawn(Panel("p", "P", "number", "", states=STATES), {"value": values[0]})
 
 
 @pytest.mark.parametrize("value", [0.0, -4.0, 1e-9, 1e15, 5.0])
