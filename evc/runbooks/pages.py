@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from evc.doors import certs, drawing
 from evc.doors import fleet as fleets
@@ -57,10 +57,10 @@ def serve(fleet: Fleet, where: Where, say: Callable[[str], None]) -> None:
         raise EvcError(f"the pages need {error.name}", "pip install 'evc[web]'") from None
     with stores.reading(fleet.database, fleets.share() / "db"):
         pass  # is there, and of this schema; closed before another SQLite opens it
-    with fleet.lock(LOCK), _listening(where) as listener:
+    with _alone(fleet), _listening(where) as listener:
         password = "" if where.local else _password(fleet, where)
         certificate, key = (None, None) if where.local else _certificate(fleet, where)
-        hosts = LOOPBACK if where.local else frozenset[str]()
+        hosts = LOOPBACK | {where.address} if where.local else frozenset[str]()
         home = f"{html.ROOT}/{DASHBOARDS[0].key}"
         served = pages.Served(
             fleet.database, page, home, drawing.style(), hosts, password, certificate, key
@@ -68,16 +68,31 @@ def serve(fleet: Fleet, where: Where, say: Callable[[str], None]) -> None:
         pages.serve(served, listener, lambda: _tell(fleet, where, _url(where, listener), say))
 
 
+@contextlib.contextmanager
+def _alone(fleet: Fleet) -> Iterator[None]:
+    """Hold the pages' lock; what one that was killed left is gone: its number is anybody's."""
+    with fleet.lock(LOCK):
+        _state(fleet).unlink(missing_ok=True)
+        yield
+
+
 def _tell(fleet: Fleet, where: Where, url: str, say: Callable[[str], None]) -> None:
-    fleets.replace(_state(fleet), json.dumps({"pid": os.getpid(), "url": url}))
+    said = {"pid": os.getpid(), "url": url, "address": where.address}
+    fleets.replace(_state(fleet), json.dumps(said))
     say(f"The dashboards: {url}")
     if not where.local:
         say(f"User evc, password in {where.password_file or _own_password(fleet)}")
 
 
 def detach(fleet: Fleet, where: Where) -> str:
-    """Serve in a process of its own, unless one does; its address. Raises EvcError."""
+    """Serve in a process of its own, unless one does; its address. Raises EvcError.
+
+    One that was told to serve elsewhere is not in the place of this one.
+    """
     if (found := running(fleet)) is not None:
+        ports = (PORT, 0, urlsplit(found).port)
+        if _said(fleet).get("address") != where.address or where.port not in ports:
+            raise Locked(f"the dashboards are served at {found} already", "evc dashboard stop")
         return found
     command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "dashboard", "serve",
                "--listen", where.address, "--port", str(where.port)]  # fmt: skip
@@ -109,10 +124,12 @@ def stop(fleet: Fleet) -> bool:
     """End the process that serves the pages; False when there was none."""
     if running(fleet) is None:
         return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(int(str(_said(fleet)["pid"])), signal.SIGTERM)
-    deadline = time.monotonic() + START_SECONDS
+    deadline, told = time.monotonic() + START_SECONDS, False
     while running(fleet) is not None:
+        if not told and (pid := _said(fleet).get("pid")):  # else it is about to begin
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(str(pid)), signal.SIGTERM)
+            told = True
         if time.monotonic() > deadline:
             raise EvcError("the pages' process does not end", f"see {_state(fleet)}")
         time.sleep(0.05)

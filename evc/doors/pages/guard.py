@@ -49,7 +49,12 @@ class Guard:
 
     def _is_host(self, head: bytes) -> bool:
         """A name that some website points at this machine is not one of ours."""
-        return not self._hosts or urlsplit(f"//{head.decode('latin-1')}").hostname in self._hosts
+        if not self._hosts:
+            return True
+        try:
+            return urlsplit(f"//{head.decode('latin-1')}").hostname in self._hosts
+        except ValueError:
+            return False
 
     def _is_login(self, head: bytes) -> bool:
         kind, _, given = head.partition(b" ")

@@ -8,13 +8,25 @@ const drawn = [];
 
 async function draw(picture) {
   try {
-    const answer = await fetch(picture.dataset.source);
+    const answer = await fetch(picture.dataset.source), text = await answer.text();
+    if (!answer.ok) {
+      problem(picture, text);
+      return;
+    }
     const scrolled = [...picture.children].map((one) => one.scrollTop);
-    picture.innerHTML = await answer.text();
+    picture.innerHTML = text;
     [...picture.children].forEach((one, index) => { one.scrollTop = scrolled[index] ?? 0; });
   } catch {
-    picture.textContent = "The server does not answer: is `evc dashboard serve` still running?";
+    problem(picture, "The server does not answer: is `evc dashboard serve` still running?");
   }
+}
+
+// What is said instead of a picture may quote what somebody typed: it is text.
+function problem(picture, text) {
+  const said = document.createElement("p");
+  said.className = "problem";
+  said.textContent = text;
+  picture.replaceChildren(said);
 }
 
 async function seen(entries) {

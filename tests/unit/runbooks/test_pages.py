@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,6 +19,7 @@ import pytest
 
 from evc.doors import store
 from evc.doors.fleet import Fleet, share
+from evc.pure.errors import Locked
 from evc.runbooks import pages
 from evc.runbooks.init import init
 from tests.pages import planted_fleet, served, serving
@@ -72,6 +75,12 @@ def test_sql_can_be_asked_but_nothing_written_and_no_secret_read(
 def test_a_website_that_points_its_name_at_this_machine_sees_nothing(address: str) -> None:
     assert get(f"{address}/", Host="evil.example")[0] == 421
     assert get(f"{address}/edge_logs.json", Host="evil.example:8321")[0] == 421
+    assert get(f"{address}/", Host="[")[0] == 421
+
+
+def test_every_address_of_this_machine_alone_is_answered(tmp_path: Path) -> None:
+    with served(planted_fleet(tmp_path / "fleet"), "--listen", "127.0.0.2") as url:
+        assert get(f"{url}/-/dashboards/fleet")[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -119,6 +128,16 @@ def test_a_port_in_use_is_refused_with_the_remedy(tmp_path: Path) -> None:
     assert code == 1 and f"port {port} of 127.0.0.1 is in use" in said and "--port N" in said
 
 
+def test_what_a_killed_server_left_is_believed_by_nobody(tmp_path: Path) -> None:
+    """Its process number may be anybody's by now, and `stop` ends whom it names."""
+    fleet = planted_fleet(tmp_path / "fleet")
+    url = pages.detach(fleet, pages.Where(port=0))
+    os.kill(json.loads(pages._state(fleet).read_text())["pid"], signal.SIGKILL)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, _ = refused(fleet, "--port", str(taken.getsockname()[1]))
+    assert code == 1 and url and not pages._state(fleet).exists()
+
+
 @pytest.mark.parametrize(
     ("fault", "said"), [("nothing", "nothing is recorded yet"), ("newer", "a newer EVC")]
 )
@@ -137,6 +156,9 @@ def test_one_server_a_fleet_in_the_background_until_told_to_stop(tmp_path: Path)
     try:
         assert get(f"{url}-/dashboards/fleet")[0] == 200
         assert pages.detach(fleet, pages.Where(port=0)) == url
+        for elsewhere in (pages.Where("127.0.0.2", 0), pages.Where(port=9)):
+            with pytest.raises(Locked, match=f"served at {url} already"):
+                pages.detach(fleet, elsewhere)
         code, said = refused(fleet, "--port", "0")
         assert code == 4 and "dashboard serve" in said
     finally:

@@ -89,6 +89,19 @@ def test_every_node_is_on_the_map_by_its_title(browser: Browser, address: str) -
     assert browser.page.locator("[data-panel=fleet-map] path.land").get_attribute("d")
 
 
+def test_what_the_server_says_instead_of_a_picture_is_text(browser: Browser, address: str) -> None:
+    said = "no number: <img src=x onerror=alert(1)>"
+    refused = {"status": 400, "body": said, "content_type": "text/plain"}
+    browser.page.route("**/fleet-map*", lambda route: route.fulfill(**refused))
+    browser.look(f"{address}/-/dashboards/fleet?{NEW_YEAR}")
+    browser.page.unroute("**/fleet-map*")
+    assert browser.texts("fleet-map") == [said]
+    assert browser.page.locator("[data-panel=fleet-map] img").count() == 0
+    (noted,) = browser.wrong
+    assert "400" in noted  # Chromium's own word on the answer
+    browser.wrong.clear()
+
+
 def test_hostile_titles_are_text_on_every_page(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
