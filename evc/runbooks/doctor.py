@@ -107,7 +107,7 @@ def _grafana(fleet: Fleet, fix: bool, progress: Progress) -> list[Finding]:
     if not there:
         return [Finding("fleet", "Grafana can read the database")]
     what = f"Grafana on this machine cannot read the database: {'; '.join(there)}"
-    return [Finding("fleet", what, "warning", "evc doctor --fix")]
+    return [Finding("fleet", what, "warning", "; ".join(dict.fromkeys(there.values())))]
 
 
 def _unneeded(fleet: Fleet) -> list[Finding]:

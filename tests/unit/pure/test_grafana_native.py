@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evc.pure.grafana.native import drop_in, hidden_by, in_the_way
+from evc.pure.grafana.native import Rights, Way, drop_in, group_of, hidden_by, in_the_way
 
 DEBIAN = {"ProtectHome": "yes", "PrivateTmp": "yes", "SupplementaryGroups": ""}
 
@@ -25,14 +25,44 @@ def test_what_hides_a_folder(folder: str, shown: dict[str, str], hidden: list[st
 
 
 def test_the_drop_in_ends_what_was_in_the_way() -> None:
-    before = in_the_way(["ProtectHome"], "kim", DEBIAN, 0o755, 0o644)
-    assert before == [
+    before = in_the_way(["ProtectHome"], way("kim", 0o755, 0o644), DEBIAN)
+    assert list(before) == [
         "ProtectHome hides it",
         "it is not of the folder's group kim",
         "the folder's mode is 755, not 2770",
-        "the file's mode is 644, not 660",
+        "the file is kim's, 644, not 660",
     ]
     text = drop_in(["ProtectHome"], "kim")
     settings = dict(line.split("=") for line in text.splitlines() if "=" in line)
     assert settings["ProtectHome"] == "false" and settings["SupplementaryGroups"] == "kim"
-    assert in_the_way([], "kim", settings, 0o2770, 0o660) == []
+    assert in_the_way([], way("kim", 0o2771, 0o660), settings) == {}
+
+
+@pytest.mark.parametrize(
+    ("home", "open_to_it"),
+    [
+        (Rights("/home/kim", 0o700, "kim"), False),
+        (Rights("/home/kim", 0o710, "kim"), True),
+        (Rights("/home/kim", 0o710, "users"), False),
+        (Rights("/home/kim", 0o701, "users"), True),
+        (
+            Rights("/home/kim", 0o701, "kim"),
+            False,
+        ),  # a member of the group is not one of the others
+    ],
+)
+def test_a_folder_above_that_nobody_may_search_is_in_the_way(
+    home: Rights, open_to_it: bool
+) -> None:
+    found = in_the_way([], way("kim", 0o2771, 0o660, home), {"SupplementaryGroups": "kim"})
+    assert found == ({} if open_to_it else {"/home/kim lets nobody through": "chmod o+x /home/kim"})
+
+
+def test_roots_group_is_not_given_away() -> None:
+    there = way("root", 0o755, 0o644)
+    assert group_of(there.folder, DEBIAN | {"Group": "grafana"}) == "grafana"
+    assert "the folder's group is root, not grafana" in in_the_way([], there, DEBIAN)
+
+
+def way(group: str, folder: int, file: int, *above: Rights) -> Way:
+    return Way(above, Rights("/x/db", folder, group), Rights("/x/db/e.db3", file, group))
