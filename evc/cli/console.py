@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -83,4 +82,4 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: 
 
 def local_time(epoch: float) -> str:
     """Epoch seconds as local time with its zone."""
-    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(epoch))
+    return fleets.local_time(epoch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
 import termios
 import time
@@ -41,7 +42,7 @@ def show(look: Look) -> None:
     if not sys.stdout.isatty():
         _plain(nodes)
         return
-    with contextlib.suppress(KeyboardInterrupt), _keys() as pressed:
+    with contextlib.suppress(KeyboardInterrupt), _told_to_end(), _keys() as pressed:
         View(nodes).run(look, pressed)
 
 
@@ -218,6 +219,21 @@ def _keys() -> Iterator[Callable[[float], bytes]]:
         yield lambda seconds: _key(file, seconds)
     finally:
         termios.tcsetattr(file, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[None]:
+    """`kill` and a closed terminal end it as Ctrl-C does: the terminal is as it was after."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, was in before.items():
+            signal.signal(number, was)
 
 
 def _wait(seconds: float) -> bytes:

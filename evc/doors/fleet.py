@@ -254,12 +254,12 @@ def _holder(path: str, target: str) -> tuple[str, str]:
     try:
         holder = json.loads(Path(path).read_text())
         process = f"process {holder['pid']} of {holder['account']}"
-        who = f"`{holder['command']}` ({process}, since {_when(holder['at'])})"
+        who = f"`{holder['command']}` ({process}, since {local_time(holder['at'])})"
     except (ValueError, KeyError, TypeError):
         who = "another command"
     return f"{target} is locked by {who}", "wait for it, or end that process"
 
 
-def _when(epoch: float) -> str:
-    """Local time with its zone."""
+def local_time(epoch: float) -> str:
+    """Epoch seconds as local time with its zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(epoch))

@@ -35,7 +35,7 @@ def compare(fleet: Fleet, marks: Mapping[str, str]) -> None:
     own = _generation(fleet, mark(fleet))
     for node, found in marks.items():
         if _generation(fleet, found) > own:
-            seen = f"{node} said so on {time.strftime('%Y-%m-%d %H:%M:%S')}"
+            seen = f"{node} said so on {fleets.local_time(time.time())}"
             fleets.write_private(fleet.certs / SUPERSEDED, seen)
             refuse(fleet)
 

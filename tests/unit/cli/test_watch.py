@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -109,6 +110,15 @@ def test_control_c_ends_it_cleanly(terminal: Terminal) -> None:
     terminal.until(drawn)
     terminal.type("\x03")
     assert terminal.ended() == (0, terminal.before)
+    assert HIDDEN in terminal.text and "Traceback" not in terminal.text
+
+
+@pytest.mark.parametrize("terminal", [(80, ())], indirect=True)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end_it_leaves_the_terminal_as_it_was(terminal: Terminal, number: int) -> None:
+    terminal.until(drawn)
+    terminal.process.send_signal(number)
+    assert terminal.ended() == (128 + number, terminal.before)
     assert HIDDEN in terminal.text and "Traceback" not in terminal.text
 
 
