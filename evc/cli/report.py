@@ -26,5 +26,7 @@ def command(folder: str | None, since: str, path: Path, selector: str | None) ->
       evc report --since 7d --to report.html
     """
     span = choices.since(since, time.time())
-    size = report.write(console.fleet(folder), selector, span, path)
-    console.say(f"{path}: {size / 1e6:.1f} MB")
+    written = report.write(console.fleet(folder), selector, span, path)
+    console.say(f"{path}: {written.bytes / 1e6:.1f} MB")
+    if written.left_out:
+        console.say(written.left_out)

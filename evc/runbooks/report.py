@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from evc.doors import drawing
@@ -21,14 +22,31 @@ from evc.runbooks import pictures
 MOST_NODES = 20  # with a part of their own: a file that mail takes
 
 
-def write(fleet: Fleet, selector: str | None, span: Range, path: Path) -> int:
-    """Write the report on the chosen nodes to `path`; its size in bytes. Raises EvcError."""
+@dataclass(frozen=True)
+class Written:
+    """A report: its size, and what is not in it ('' for nothing)."""
+
+    bytes: int
+    left_out: str
+
+
+def write(fleet: Fleet, selector: str | None, span: Range, path: Path) -> Written:
+    """Write the report on the chosen nodes to `path`; raises EvcError."""
     with stores.reading(fleet.database, fleets.share() / "db") as store:
         nodes = inventory.chosen(store, selector)
         parts = [part for one in DASHBOARDS for part in _parts(store, one, nodes, span)]
-    title = f"EVC report: {fleet.root.name}"
-    fleets.replace(path, pages.report(parts, span, title, drawing.style()))
-    return path.stat().st_size
+    title, left_out = f"EVC report: {fleet.root.name}", _left_out(nodes)
+    fleets.replace(path, pages.report(parts, span, title, drawing.style(), left_out))
+    return Written(path.stat().st_size, left_out)
+
+
+def _left_out(nodes: Sequence[Node]) -> str:
+    if len(nodes) <= MOST_NODES:
+        return ""
+    what = (
+        f"No part of its own for each of the {len(nodes)} nodes: that is for {MOST_NODES} at most"
+    )
+    return f"{what}. `evc report --on SELECTOR` chooses them."
 
 
 def _parts(store: Store, one: Dashboard, nodes: Sequence[Node], span: Range) -> list[Part]:

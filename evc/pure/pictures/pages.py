@@ -28,10 +28,11 @@ def dashboard(one: Dashboard, made: Sequence[Choice], span: Range, query: str) -
     return _html(f"EVC {one.title}", links, inside)
 
 
-def report(parts: Sequence[Part], span: Range, title: str, style: str) -> str:
-    """One file with all pictures in it."""
+def report(parts: Sequence[Part], span: Range, title: str, style: str, left_out: str) -> str:
+    """One file with all pictures in it; `left_out` is what it says that it has not."""
     range_said = f"{words.moment(span.since)} – {words.moment(span.until)}"
     inside = f'<header><h1>{words.text(title)}</h1><p class="range">{range_said}</p></header>'
+    inside += f'<p class="left-out">{words.text(left_out)}</p>' if left_out else ""
     for heading, drawn in parts:
         cards = "".join(_card(panel, picture, "") for panel, picture in drawn)
         inside += f"<h2>{words.text(heading)}</h2><main>{cards}</main>"

@@ -30,7 +30,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
 
 
 def written(fleet: Fleet, path: Path, selector: str | None) -> str:
-    assert report.write(fleet, selector, SPAN, path) == path.stat().st_size
+    assert report.write(fleet, selector, SPAN, path).bytes == path.stat().st_size
     return path.read_text()
 
 
@@ -59,6 +59,32 @@ def test_hostile_titles_are_text_in_it(tmp_path: Path) -> None:
     text = written(fleet, tmp_path / "report.html", None)
     assert "<script" not in text and "&lt;script&gt;alert(1)" in text
     assert "DROP TABLE node" in text and "가" * 200 in text
+
+
+def test_what_is_left_out_of_many_nodes_is_said(tmp_path: Path) -> None:
+    fleet, path = init(tmp_path / "fleet"), tmp_path / "report.html"
+    nodes = [Node(0, f"cam{number:02}", f"192.0.2.{number}") for number in range(1, 22)]
+    with store.opened(fleet.database, share() / "db") as opened:
+        inventory.save(opened, nodes)
+    command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "report", "--to", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = "No part of its own for each of the 21 nodes"
+    assert said in done.stderr and said in path.read_text() and "--on" in done.stderr
+    assert "Node cam" not in path.read_text()
+    written(fleet, path, ",".join(node.name for node in nodes[:20]))
+    assert said not in path.read_text() and path.read_text().count("<h2>Node cam") == 20
+
+
+@pytest.mark.parametrize("fault", ["nothing", "newer"])
+def test_a_database_that_cannot_be_read_is_refused(tmp_path: Path, fault: str) -> None:
+    fleet, path = init(tmp_path / "fleet"), tmp_path / "report.html"
+    if fault == "newer":
+        with store.opened(fleet.database, share() / "db") as opened:
+            opened.write("PRAGMA user_version = 999")
+    command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "report", "--to", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    remedy = "update EVC" if fault == "newer" else "evc node add"
+    assert done.returncode == 1 and remedy in done.stderr and not path.exists()
 
 
 @pytest.mark.parametrize(
