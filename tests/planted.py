@@ -45,6 +45,8 @@ EXPECTED: dict[str, tuple[str, Any]] = {
     "fleet-received-nodes": ("value", 1234.5),
     "fleet-sent-groups": ("value", 321.25),
     "fleet-sent-nodes": ("value", 321.25),
+    "fleet-controller": ("value", 7.25),
+    "fleet-logger": ("value", 5_250_000.0),
     "fleet-alerts": ("text", "alpha is hot"),
     "node-state": ("value", 1),
     "node-age": ("value", 40.0),
@@ -64,7 +66,14 @@ EXPECTED: dict[str, tuple[str, Any]] = {
     "node-zones": ("value", 48.5),
     "node-mounts": ("value", 7.5e9),
     "node-interfaces": ("value", 1234.5),
+    "node-sent": ("value", 321.25),
+    "node-disk-reads": ("value", 733.5),
+    "node-disk-writes": ("value", 511.25),
     "node-gpu": ("value", 66.5),
+    "node-gpu-memory": ("value", 1_500_000_000.0),
+    "node-gpu-temperature": ("value", 57.5),
+    "node-gpu-power": ("value", 9.75),
+    "node-models": ("reason", "alpha serves"),
     "node-containers": ("cpu", 150.5),
     "node-container-cpu": ("value", 150.5),
     "node-container-memory": ("value", 32_000_000.0),
@@ -72,6 +81,7 @@ EXPECTED: dict[str, tuple[str, Any]] = {
     "node-alerts": ("text", "alpha is hot"),
     "node-downs": ("reason", "alpha was cut off"),
     "node-missing": ("count", 77),
+    "node-link": ("bytes", 1_234_567),
     "models-classes": ("value", {HOUR: 3, DAY: 3, MONTH: 9}),
     "models-confidence": ("value", 0.875),
     "models-latency": ("value", 41.5),
@@ -91,6 +101,7 @@ EXPECTED: dict[str, tuple[str, Any]] = {
 # Where beta's own answer would be the same, nothing is chosen instead.
 AGAINST_NOTHING = {"fleet-nodes"}
 OF_A_NEW_NODE = {"fleet-unknown"}
+OF_THE_CONTROLLER = {"fleet-controller", "fleet-logger"}  # is there whatever is chosen
 BY_MODEL = {"registry-releases", "registry-images", "registry-sizes"}
 
 
@@ -98,6 +109,11 @@ def value(panel: str, seconds: int) -> tuple[str, Any]:
     """The column and value of a panel that looks back so far."""
     column, found = EXPECTED[panel]
     return column, found[seconds] if isinstance(found, dict) else found
+
+
+def there(panel: str, alpha: bool) -> bool:
+    """Whether a panel's value must be there, where alpha is chosen or is not."""
+    return alpha or panel in OF_THE_CONTROLLER
 
 
 def chosen(panel: str, alpha: bool) -> dict[str, list[str]]:
@@ -147,6 +163,11 @@ def _record(store: Store) -> None:
         " SELECT id, 1, ?, 'fell', ? FROM logged_node WHERE name = ?",
         [(77, NOW - 300, ALPHA), (55, NOW - 300, BETA)],
     )
+    carried = [(1_234_567, ALPHA), (7_654_321, BETA)]
+    store.write_all("INSERT INTO link SELECT id, ?3, ?1 FROM logged_node WHERE name = ?2",
+                    [(*one, NOW - NOW % DAY) for one in carried])  # fmt: skip
+    store.write_all("INSERT INTO controller VALUES (?, 7.25, 0.5, 33.0, 1, 3, 2.0, 60000000,"
+                    " 5250000)", [(moment,) for moment in moments])  # fmt: skip
     alerts = [(ALPHA, "hot", "alpha is hot", NOW - 900, None),
               (BETA, "cold", "beta was cold", NOW - 900, NOW - 800)]  # fmt: skip
     store.write_all(
@@ -175,12 +196,15 @@ def _sample(alpha: bool, moment: int) -> dict[str, Any]:
         "memory": {"used": of(37.5, 81.0), "total": 4_000_000_000, "available": 2_500_000_000,
                    "swap_total": 1000, "swap_used": of(125, 875)},
         "network": {"rx": rx, "tx": tx, "interfaces": {"eth0": {"rx": rx, "tx": tx}}},
-        "io": {"read": of(777.5, 66.0), "write": of(555.25, 44.0), "disks": {}},
+        "io": {"read": of(777.5, 66.0), "write": of(555.25, 44.0), "disks": {
+            "sda": {"read": of(733.5, 65.0), "write": of(511.25, 43.0), "busy": 1.0}}},
         "disks": {"/": {"used": of(2_500_000_000, 9_000_000_000),
                         "available": of(7_500_000_000, 1_000_000_000)}},
         "docker_disk": "/",
         "temperatures": {"cpu": of(48.5, 71.0), "board": of(40.0, 60.0)},
-        "gpu": {"0": {"used": of(66.5, 3.0)}},
+        "gpu": {"0": {"used": of(66.5, 3.0), "memory_used": of(1_500_000_000, 2_000),
+                      "memory_total": 4_000_000_000, "temperature": of(57.5, 70.0),
+                      "power": of(9.75, 2.5)}},
         "containers": {"c0ffee000000": {
             "model": "lamp", "release": RELEASE, "digest": "sha256:1a", "state": "running",
             "health": "healthy", "restarts": 0, "cpu": of(150.5, 20.0),

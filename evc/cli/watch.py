@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import signal
 import sys
-import termios
 import time
-import tty
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from evc.cli import console
+from evc.cli import console, keys
 from evc.pure import watching
 from evc.pure.errors import EvcError
 from evc.pure.names import printable
+from evc.pure.panels.fleet import HOT
+from evc.pure.panels.model import level
 from evc.pure.watching import ORDERS, Seen
 
 if TYPE_CHECKING:
@@ -25,8 +22,8 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 5.0  # as often as nodes are measured
 FRAME_LINES = 3  # the headline, the columns' names, the keys
 WIDE, SPARK_CELLS, WIDE_SPARK_CELLS = 120, 8, 24
-HOT = 80.0  # °C, where the alerts begin
-_COLOURS = {"up": "green", "down": "red", "late": "yellow", "unlogged": "yellow", "new": "dim"}
+_COLOURS = {"up": "green", "down": "red", "unknown": "yellow"}
+_LEVELS = {"warning": "yellow", "bad": "red"}
 _SHOWN = ("NODE", "CPU", "TEMP", "MEM", "MODELS", "STATE", "AGE")
 _NUMBERS = ("TEMP", "MEM", "AGE")
 _SCROLL = {b"\x1b[A": -1, b"k": -1, b"\x1b[B": 1, b"j": 1, b"\x1b[5~": -10, b"\x1b[6~": 10}
@@ -42,7 +39,7 @@ def show(look: Look) -> None:
     if not sys.stdout.isatty():
         _plain(nodes)
         return
-    with contextlib.suppress(KeyboardInterrupt), _told_to_end(), _keys() as pressed:
+    with contextlib.suppress(KeyboardInterrupt), keys.told_to_end(), keys.pressed() as pressed:
         View(nodes).run(look, pressed)
 
 
@@ -56,7 +53,7 @@ def _plain(nodes: Sequence[Seen]) -> None:
             _number(one.busy, "%"),
             _number(one.temperature, "°C"),
             _number(one.memory, "%"),
-            ", ".join(one.models),
+            one.models,
             f"{one.state}: {one.reason}" if one.reason else one.state,
             _age(one),
         )
@@ -143,9 +140,9 @@ class View:
         from rich.text import Text
 
         arrow, name = "↑" if self._backwards else "↓", ORDERS[self._order][0]
-        keys = " ".join(f"{key} {name}" for key, (name, _) in ORDERS.items())
+        known = " ".join(f"{key} {name}" for key, (name, _) in ORDERS.items())
         where = f"{self._top + 1}-{self._top + shown} of {lines} lines, by {name} {arrow}"
-        said = f"{where} · q quit · {keys}"
+        said = f"{where} · q quit · {known}"
         return Text(said, "dim")
 
 
@@ -165,15 +162,17 @@ def _columns(width: int) -> list[Column]:
 def _cells(one: Seen, columns: Sequence[Column]) -> list[Cell]:
     wide = len(columns) == len(_SHOWN)
     bars = watching.spark(one.cpu, WIDE_SPARK_CELLS if wide else SPARK_CELLS)
-    hot = one.temperature is not None and one.temperature >= HOT
     state = f"{one.state}: {one.reason}" if wide and one.reason else one.state
     cells = {
         "NODE": (f"  {one.name} {one.title}".rstrip(), ""),
         "CPU": (f"{bars} {_number(one.busy, '%'):>4}", ""),
-        "TEMP": (_number(one.temperature, "°C"), "red" if hot else ""),
+        "TEMP": (
+            _number(one.temperature, "°C"),
+            _LEVELS.get(level(HOT, one.temperature) or "", ""),
+        ),
         "MEM": (_number(one.memory, "%"), ""),
-        "MODELS": (", ".join(one.models), ""),
-        "STATE": (state, _COLOURS[one.state]),
+        "MODELS": (one.models, ""),
+        "STATE": (state, "yellow" if one.state == "up" and one.reason else _COLOURS[one.state]),
         "AGE": (_age(one), ""),
     }
     return [cells[name] for name, *_ in columns]
@@ -201,48 +200,3 @@ def _number(value: float | None, unit: str) -> str:
 
 def _age(one: Seen) -> str:
     return "" if one.age is None else watching.span(one.age)
-
-
-@contextlib.contextmanager
-def _keys() -> Iterator[Callable[[float], bytes]]:
-    """What waits so many seconds for a key, and gives it or b''; the terminal is as it was after.
-
-    Where nobody can type, it waits.
-    """
-    if not sys.stdin.isatty():
-        yield _wait
-        return
-    file = sys.stdin.fileno()
-    before: list[Any] = termios.tcgetattr(file)
-    tty.setcbreak(file)
-    try:
-        yield lambda seconds: _key(file, seconds)
-    finally:
-        termios.tcsetattr(file, termios.TCSADRAIN, before)
-
-
-@contextlib.contextmanager
-def _told_to_end() -> Iterator[None]:
-    """`kill` and a closed terminal end it as Ctrl-C does: the terminal is as it was after."""
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, was in before.items():
-            signal.signal(number, was)
-
-
-def _wait(seconds: float) -> bytes:
-    time.sleep(seconds)
-    return b""
-
-
-def _key(file: int, seconds: float) -> bytes:
-    """One key; a terminal that went away says `q`."""
-    if not select.select([file], [], [], seconds)[0]:
-        return b""
-    return os.read(file, 16) or b"q"

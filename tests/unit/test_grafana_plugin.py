@@ -73,7 +73,8 @@ def test_what_was_planted_arrives_as_it_is(tmp_path: Path, seconds: int) -> None
         for alpha in (True, False):
             chosen = planted.chosen(panel.key, alpha)
             frame = _asked(path, panel, planted.NOW, seconds, chosen)
-            assert (value in frame.columns[column]) is alpha, panel.key
+            there = planted.there(panel.key, alpha)
+            assert (value in frame.columns[column]) is there, panel.key
 
 
 def test_nothing_chosen_and_nothing_there(tmp_path: Path) -> None:

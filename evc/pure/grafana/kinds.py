@@ -51,7 +51,7 @@ _MARKERS = {
         "size": {"fixed": 7, "min": 2, "max": 15},
         "opacity": 0.8,
         "symbol": {"mode": "fixed", "fixed": "img/icons/marker/circle.svg"},
-        "text": {"mode": "field", "field": "node", "fixed": ""},
+        "text": {"mode": "field", "field": "label", "fixed": ""},
         "textConfig": {"fontSize": 12, "offsetX": 0, "offsetY": -14, "textAlign": "center",
                        "textBaseline": "middle"}}},
     "tooltip": True,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from evc.pure.panels import ladder
-from evc.pure.panels.choices import GROUP, IN_GROUP, NODES
+from evc.pure.panels.choices import GROUP, IN_GROUP, NODES, TITLED
 from evc.pure.panels.ladder import NOW
 from evc.pure.panels.model import Dashboard, Panel, State, Threshold, Unit
 
 # A span of reachability is moved on while a logger runs; nobody knows long after its end.
-KNOWN_SECONDS = 300
+KNOWN_SECONDS = 90  # three heartbeats of the logger
+# A reached node's newest sample is hardly older; a metered one sends a minute when it is over.
+LATE_SECONDS, METERED_SECONDS = 60, 120
 REACHED = {
     1: State("up", "good"),
     0: State("down", "bad"),
@@ -28,7 +30,8 @@ NODE_NOW = f"""chosen AS (
   WHERE node.name IN (:node)
 ),
 now AS (
-  SELECT chosen.id, chosen.name, chosen.title, chosen.logged_id, span.reason, span.since,
+  SELECT chosen.id, chosen.name, chosen.title, chosen.metered, chosen.logged_id,
+    chosen.sample_id, span.reason, span.since,
     CASE WHEN span.until IS NULL OR {NOW} - span.until > {KNOWN_SECONDS} THEN -1
       ELSE span.up END AS state,
     sample.time AS sampled, 100.0 - sample.idle AS cpu, sample.memory_used AS memory,
@@ -38,38 +41,70 @@ now AS (
   LEFT JOIN sample ON sample.id = sample_id
 )"""
 STATE_TEXT = "CASE state WHEN 1 THEN 'up' WHEN 0 THEN 'down' ELSE 'unknown' END"
-# What a command last knew of each model that a node should run.
-MODELS = """(SELECT group_concat(model || ': ' || state, ', ') FROM assignment
-    WHERE node_id = now.id)"""
+WHY = f"""CASE WHEN state = 0 THEN reason WHEN since IS NULL THEN 'never heard'
+    WHEN state = -1 THEN 'no logger runs'
+    WHEN coalesce({NOW} - sampled > iif(metered, {METERED_SECONDS}, {LATE_SECONDS}), true)
+    THEN 'no sample comes' ELSE '' END"""
+# What a node should run; beside it what a command or the newest sample knows that is not well.
+MODELS = """(SELECT group_concat(said, ', ') FROM (
+    SELECT one.model || ' ' || version || CASE WHEN one.state <> 'serving'
+      THEN ' (' || one.state || ')' WHEN EXISTS (
+        SELECT 1 FROM container_sample AS seen JOIN container ON container.id = container_id
+        WHERE seen.sample_id = now.sample_id AND container.model = one.model
+        AND (seen.state <> 'running' OR health = 'unhealthy')
+      ) THEN ' (unhealthy)' ELSE '' END AS said
+    FROM assignment AS one JOIN deployment ON deployment.id = deployment_id
+    JOIN release ON release.id = release_id
+    WHERE one.node_id = now.id ORDER BY one.model))"""
 
 MAP = f"""WITH {NODE_NOW}
 SELECT CAST(latitude AS REAL) AS latitude, CAST(longitude AS REAL) AS longitude, name AS node,
-  title, {STATE_TEXT} AS state, place.address AS place, state AS value
+  title, coalesce(nullif(title, ''), name) AS label, {STATE_TEXT} AS state,
+  place.address AS place, state AS value
 FROM now JOIN place ON place.node_id = now.id
 WHERE latitude IS NOT NULL AND longitude IS NOT NULL ORDER BY name"""
 
 NODES_TABLE = f"""WITH {NODE_NOW}
 SELECT name AS node, title,
   (SELECT group_concat(group_name, ', ') FROM membership WHERE node_id = now.id) AS groups,
-  {STATE_TEXT} AS state, CAST(since AS REAL) AS since,
-  CAST({NOW} - sampled AS REAL) AS age, CAST(cpu AS REAL) AS cpu,
-  CAST(memory AS REAL) AS memory, CAST(temperature AS REAL) AS temperature,
-  CAST(disk AS REAL) AS disk, {MODELS} AS models, iif(state = 1, '', reason) AS reason
+  {STATE_TEXT} AS state, CAST({NOW} - sampled AS REAL) AS age, {MODELS} AS models,
+  CAST(cpu AS REAL) AS cpu, CAST(memory AS REAL) AS memory,
+  CAST(temperature AS REAL) AS temperature, CAST(disk AS REAL) AS disk, {WHY} AS reason,
+  CAST(since AS REAL) AS since
 FROM now ORDER BY name"""
 NODES_COLUMNS: dict[str, Unit] = {
     "since": "time", "age": "age", "cpu": "percent", "memory": "percent",
     "temperature": "celsius", "disk": "percent",
 }  # fmt: skip
 
-ALERTS = """SELECT node, kind, text, CAST(since AS REAL) AS since, CAST(until AS REAL) AS until
-FROM alert WHERE (node IN (:node) OR node = '')
+ALERTS = """SELECT alert.node, title, kind, text, CAST(since AS REAL) AS since,
+  CAST(until AS REAL) AS until
+FROM alert LEFT JOIN node ON node.name = alert.node
+WHERE (alert.node IN (:node) OR alert.node = '')
 AND since < :to AND (until IS NULL OR until >= :from)
 ORDER BY until IS NOT NULL, since DESC LIMIT 200"""
 
-BY_NODE = "SELECT id, name FROM logged_node WHERE name IN (:node)"
+BY_NODE = f"""SELECT logged_node.id, {TITLED} FROM logged_node
+JOIN node ON node.name = logged_node.name WHERE node.name IN (:node)"""
 BY_GROUP = f"""SELECT logged_node.id, coalesce(group_name, '-') FROM logged_node
 JOIN node ON node.name = logged_node.name LEFT JOIN membership ON membership.node_id = node.id
 WHERE node.name IN (:node) AND {IN_GROUP}"""
+
+# Of the machine that everybody's nodes are logged from: whatever is chosen.
+CONTROLLER = f"""WITH {ladder.span([("true", ladder.MINUTE)])},
+point AS (
+  SELECT CAST(time / step AS INTEGER) * step AS time, avg(cpu) AS cpu,
+    avg(memory_used) AS memory, avg(100.0 * disk_used / (disk_used + disk_available)) AS disk,
+    avg(logger_memory) AS logger, avg(database_bytes) AS database
+  FROM span, controller WHERE time >= :from AND time < :to GROUP BY 1
+)"""
+CONTROLLER_SHARES = f"""{CONTROLLER}
+SELECT time, 'CPU' AS series, CAST(cpu AS REAL) AS value FROM point
+UNION ALL SELECT time, 'memory', CAST(memory AS REAL) FROM point
+UNION ALL SELECT time, 'disk', CAST(disk AS REAL) FROM point ORDER BY 1, 2"""
+CONTROLLER_BYTES = f"""{CONTROLLER}
+SELECT time, 'database' AS series, CAST(database AS REAL) AS value FROM point
+UNION ALL SELECT time, 'logger''s memory', CAST(logger AS REAL) FROM point ORDER BY 1, 2"""
 
 
 def _count(key: str, title: str, what: str, *thresholds: Threshold) -> Panel:
@@ -113,6 +148,9 @@ FLEET = Dashboard(
         *_lines("fleet-disk", "Disk", ladder.DISK, "percent", *HALF_FULL),
         *_lines("fleet-received", "Received", ladder.Figure("rx"), "bytes/s"),
         *_lines("fleet-sent", "Sent", ladder.Figure("tx"), "bytes/s"),
+        Panel("fleet-controller", "The controller", "lines", CONTROLLER_SHARES, "percent",
+              HALF_FULL, most=100.0),
+        Panel("fleet-logger", "The record of it all", "lines", CONTROLLER_BYTES, "bytes"),
         Panel("fleet-alerts", "Alerts", "table", ALERTS,
               columns={"since": "time", "until": "time"}, width=24),
     ),

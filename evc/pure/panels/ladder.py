@@ -21,6 +21,7 @@ IS_HOURS = f"{LENGTH} > {MINUTES_SECONDS}"
 FIRST_ID, LAST_ID = (f"(CAST({one} AS INTEGER) * 1000 << 20)" for one in (":from", ":to"))
 # The moment that is shown as now: what was, when the range ends in the past.
 NOW = "min(:to, unixepoch())"
+NAMED = "SELECT id, name FROM logged_node WHERE name IN (:node)"
 LOGGED = "SELECT id FROM logged_node WHERE name IN (:node)"
 
 

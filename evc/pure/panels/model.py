@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +22,14 @@ class Threshold:
     level: Level
 
 
+def level(thresholds: Sequence[Threshold], value: object) -> Level | None:
+    """Of the highest threshold that a value has reached; None where there is none to reach."""
+    if not thresholds or not isinstance(value, int | float):
+        return None
+    reached = [one.level for one in thresholds if value >= one.above]
+    return reached[-1] if reached else "good"
+
+
 @dataclass(frozen=True)
 class State:
     """What a number of a timeline, map or number means."""
@@ -38,7 +46,7 @@ class Panel:
     - number: one row with `value`
     - lines, bars: `time`, `series`, `value`, by time; a NULL is a gap
     - timeline: the same, and `value` lasts until the next row of its series; NULL: nobody knows
-    - map: `latitude`, `longitude`, `node`, `title`, `value`, and what a click shows
+    - map: `latitude`, `longitude`, `node`, `title`, `label`, `value`, and what a click shows
     - table: whatever there is
     """
 

@@ -100,13 +100,14 @@ FROM said LEFT JOIN took USING (model, release) ORDER BY newest DESC, model, rel
 
 # Of the range's last day alone: a model that says nothing more must not cost a month's reading.
 LATE = f"time >= max(:from, :to - {DAY}) AND time < :to"
-LAST = f"""SELECT CAST(time AS REAL) AS time, node, model, release, class,
+LAST = f"""SELECT CAST(time AS REAL) AS time, said.node, title, model, release, class,
   CAST(probability AS REAL) AS confidence, box
-FROM prediction WHERE {LATE} AND {OF_MODELS} AND node IN (:node) ORDER BY time DESC LIMIT 50"""
+FROM prediction AS said LEFT JOIN node ON node.name = said.node
+WHERE {LATE} AND {OF_MODELS} AND said.node IN (:node) ORDER BY time DESC LIMIT 50"""
 
-INPUTS = f"""SELECT CAST(input.time AS REAL) AS time, input.node, image, model, release,
+INPUTS = f"""SELECT CAST(input.time AS REAL) AS time, input.node, title, image, model, release,
   group_concat(class || ' ' || round(probability, 2), ', ') AS seen
-FROM prediction_input AS input
+FROM prediction_input AS input LEFT JOIN node ON node.name = input.node
 LEFT JOIN prediction AS said ON said.time = input.time AND said.node = input.node
 WHERE input.time >= :from AND input.time < :to AND input.node IN (:node)
 AND (model IS NULL OR {OF_MODELS})
@@ -126,7 +127,7 @@ MODELS = Dashboard(
         Panel("models-releases", "By release", "table", RELEASES,
               columns={"confidence": "share", "latency": "ms", "hour": "time"}),
         Panel("models-metrics", "The models' own metrics", "lines", METRICS, width=24),
-        Panel("models-last", "Last predictions", "table", LAST,
+        Panel("models-last", "Last predictions, of the last day", "table", LAST,
               columns={"time": "time", "confidence": "share"}, height=10),
         Panel("models-inputs", "Last inputs", "table", INPUTS, columns={"time": "time"}, height=10),
     ),

@@ -7,6 +7,7 @@ from evc.pure.panels.choices import ONE_NODE
 from evc.pure.panels.fleet import ALERTS, HALF_FULL, HOT, NODE_NOW, REACHED
 from evc.pure.panels.ladder import LOGGED, NOW, Figure
 from evc.pure.panels.model import Dashboard, Panel, Threshold, Unit
+from evc.pure.panels.registry import ASSIGNED
 
 FACTS = """SELECT property, value FROM (
   SELECT 1 AS place, 'name' AS property, name AS value FROM node WHERE name IN (:node)
@@ -24,7 +25,7 @@ FACTS = """SELECT property, value FROM (
 CONTAINERS = f"""WITH {NODE_NOW}
 SELECT container.name AS container, model, release, one.state, health, restarts,
   CAST(one.cpu AS REAL) AS cpu, one.memory, CAST(sampled AS REAL) AS seen
-FROM now JOIN chosen USING (id) JOIN container_sample AS one USING (sample_id)
+FROM now JOIN container_sample AS one USING (sample_id)
 JOIN container ON container.id = container_id ORDER BY model, container"""
 
 # Each span at its beginning, and nobody knows at its end where no other follows at once.
@@ -49,6 +50,9 @@ UNION ALL SELECT CAST(time AS REAL), 'dropped', count, what FROM dropped
 WHERE node_id IN ({LOGGED}) AND time >= :from AND time < :to
 ORDER BY 1 DESC LIMIT 200"""
 
+LINK = f"""SELECT CAST(day AS REAL) AS day, bytes FROM link
+WHERE node_id IN ({LOGGED}) AND day < :to ORDER BY day DESC LIMIT 31"""
+
 THE_NODE = "SELECT id, '' FROM logged_node WHERE name IN (:node)"
 SPREAD = "SELECT sample.time, one.key AS series, CAST({} AS REAL) AS value"
 SPREAD_FROM = """
@@ -72,6 +76,11 @@ def _each(key: str, title: str, unit: Unit, kind: str, value: str = "one.value")
     """Single ones of a kind (cores, zones, …) as samples have them in `detail`."""
     sql = ladder.picked(SPREAD.format(value) + SPREAD_FROM.format(kind))
     return Panel(key, title, "lines", sql, unit, most=100.0 if unit == "percent" else None)
+
+
+def _member(place: int) -> str:
+    """Of what `detail` has as a list: see `evc.pure.samples`."""
+    return f"json_extract(one.value, '$[{place}]')"
 
 
 def _containers(key: str, title: str, unit: Unit, column: str) -> Panel:
@@ -112,11 +121,17 @@ NODE = Dashboard(
                ("swap", ladder.SWAP)),
         _each("node-cores", "CPU by core", "percent", "cores", "100.0 - one.value"),
         _each("node-zones", "Temperature by zone", "celsius", "temperatures"),
-        _each("node-mounts", "Free by file system", "bytes", "disks",
-              "json_extract(one.value, '$[1]')"),
-        _each("node-interfaces", "Received by interface", "bytes/s", "interfaces",
-              "json_extract(one.value, '$[0]')"),
-        _each("node-gpu", "GPU", "percent", "gpu", "json_extract(one.value, '$[0]')"),
+        _each("node-mounts", "Free by file system", "bytes", "disks", _member(1)),
+        _each("node-interfaces", "Received by interface", "bytes/s", "interfaces", _member(0)),
+        _each("node-sent", "Sent by interface", "bytes/s", "interfaces", _member(1)),
+        _each("node-disk-reads", "Read by disk", "bytes/s", "io", _member(0)),
+        _each("node-disk-writes", "Written by disk", "bytes/s", "io", _member(1)),
+        _each("node-gpu", "GPU", "percent", "gpu", _member(0)),
+        _each("node-gpu-memory", "Memory used by GPU", "bytes", "gpu", _member(1)),
+        _each("node-gpu-temperature", "Temperature by GPU", "celsius", "gpu", _member(3)),
+        _each("node-gpu-power", "Power by GPU, W", "", "gpu", _member(4)),
+        Panel("node-models", "What it should run, and how far it is", "table", ASSIGNED,
+              columns={"changed": "time"}, width=24),
         Panel("node-containers", "Containers", "table", CONTAINERS,
               columns={"cpu": "percent", "memory": "bytes", "seen": "time"}, width=24),
         _containers("node-container-cpu", "CPU by container, of one core", "percent", "cpu"),
@@ -127,5 +142,7 @@ NODE = Dashboard(
         Panel("node-downs", "Not reached", "table", DOWNS,
               columns={"since": "time", "until": "time", "lasted": "age"}),
         Panel("node-missing", "Missing of its record", "table", MISSING, columns={"time": "time"}),
+        Panel("node-link", "What its metered link carried", "table", LINK,
+              columns={"day": "time", "bytes": "bytes"}),
     ),
 )  # fmt: skip

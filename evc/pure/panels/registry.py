@@ -37,17 +37,19 @@ LEFT JOIN node ON node.id = one.node_id
 WHERE deployment.model IN (:model) AND (node.name IS NULL OR node.name IN (:node))
 GROUP BY deployment.id ORDER BY created_at DESC LIMIT 200"""
 
-NODES = f"""SELECT node.name AS node, node.title, one.model, {LABEL} AS release, one.state,
+ASSIGNED = f"""SELECT node.name AS node, node.title, one.model, {LABEL} AS release, one.state,
   one.reason, CAST(changed_at AS REAL) AS changed,
   (SELECT version || '+' || substr(hash, 1, 12) FROM release WHERE id = previous_release_id)
     AS previous
 FROM assignment AS one JOIN node ON node.id = one.node_id
 JOIN deployment ON deployment.id = one.deployment_id
 JOIN release ON release.id = deployment.release_id
-WHERE node.name IN (:node) AND one.model IN (:model) ORDER BY node.name, one.model"""
+WHERE node.name IN (:node)"""
+NODES = f"{ASSIGNED} AND one.model IN (:model) ORDER BY node.name, one.model"
 
-PROGRESS = """SELECT CAST(time AS REAL) AS time, node, status FROM progress
-WHERE node IN (:node) AND time >= :from AND time < :to ORDER BY time DESC LIMIT 200"""
+PROGRESS = """SELECT CAST(time AS REAL) AS time, progress.node, title, status
+FROM progress LEFT JOIN node ON node.name = progress.node
+WHERE progress.node IN (:node) AND time >= :from AND time < :to ORDER BY time DESC LIMIT 200"""
 
 # A command that concerned no node is everybody's.
 HISTORY = """SELECT CAST(time AS REAL) AS time, person, command, outcome,

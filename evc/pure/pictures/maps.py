@@ -67,7 +67,7 @@ def draw(panel: Panel, rows: Sequence[Mapping[str, object]], outline: Outline) -
 
 def _node(panel: Panel, row: Mapping[str, object], spot: tuple[float, float], named: bool) -> str:
     state = panel.state(row.get("value")) or UNKNOWN
-    kept = ("latitude", "longitude", "value")
+    kept = ("latitude", "longitude", "label", "value")
     said = "\n".join(f"{key}: {one}" for key, one in row.items() if key not in kept and one)
     label = f'<text x="{spot[0] + 9}" y="{spot[1] + 4}">{words.text(_name(row))}</text>'
     return (

@@ -26,11 +26,11 @@ from tests.terminal import HIDDEN, SHOWN, Terminal
 
 HOSTILE = "\x1b[2J'; DROP TABLE node; -- <script>alert(1)</script>"
 NODES = [
-    Node(0, "cam01", "192.0.2.1", groups=("shop",), title="부산 1호점 입구"),
+    Node(0, "cam01", "192.0.2.1", groups=("door", "shop"), title="부산 1호점 입구"),
     Node(0, "cam02", "192.0.2.2", groups=("shop",), title="가" * 200),
     Node(0, "nuc01", "192.0.2.3", groups=("lab",), title=HOSTILE),
 ]
-BUSY = {"cam01": 12.0, "cam02": 99.0, "nuc01": 50.0}
+BUSY = {"cam01": 12.0, "cam02": 99.0, "nuc01": 50.0, "cam03": 33.0}
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +71,12 @@ def terminal(fleet: Fleet, request: pytest.FixtureRequest) -> Iterator[Terminal]
 
 
 def drawn(lines: list[str]) -> bool:
-    return len(lines) == 24 and "q quit" in lines[-1]
+    return "q quit" in lines[-1]
 
 
 def order(lines: list[str]) -> list[str]:
+    """The nodes of the last group, `shop`."""
+    lines = lines[next(place for place, line in enumerate(lines) if line.startswith("shop")) :]
     return [line.split()[0] for line in lines if line.split() and line.split()[0] in BUSY]
 
 
@@ -86,6 +88,7 @@ def test_each_line_fits_and_hostile_titles_are_only_text(terminal: Terminal) -> 
     text = "\n".join(lines)
     assert "cam01 부산 1" in text and "12%" in text and "61°C" in text
     assert "shop · 2 of 2 up" in text and "lab · 0 of 1 up" in text
+    assert "door · 1 of 1 up" in text and "2 of 3 up" in lines[0]
     assert "\x1b[2J" not in terminal.text.split(SHOWN, 1)[1].replace("\x1b[2J\x1b[H", "")
     assert time.strftime("%Z") in lines[0]
     # Columns are where they are in the head, though Hangul takes two cells.
@@ -122,6 +125,20 @@ def test_told_to_end_it_leaves_the_terminal_as_it_was(terminal: Terminal, number
     assert HIDDEN in terminal.text and "Traceback" not in terminal.text
 
 
+def test_it_scrolls_and_stops_at_both_ends(fleet: Fleet) -> None:
+    terminal = Terminal(watching(fleet), 80, 8)  # five lines of the seven
+    try:
+        terminal.until(lambda lines: "1-5 of 7 lines" in lines[-1])
+        for keys, seen in (("j", "2-6"), ("\x1b[6~", "3-7"), ("\x1b[B", "3-7"), ("k", "2-6"),
+                           ("\x1b[5~", "1-5")):  # fmt: skip
+            frames = terminal.frames()
+            terminal.type(keys)
+            lines = terminal.until(lambda lines: terminal.frames() > frames and drawn(lines))  # noqa: B023
+            assert f"{seen} of 7 lines" in lines[-1], keys
+    finally:
+        terminal.close()
+
+
 def test_without_a_terminal_it_is_a_plain_table_once(fleet: Fleet) -> None:
     done = subprocess.run(watching(fleet), capture_output=True, text=True, check=True)
     assert "\x1b" not in done.stdout and "부산 1호점 입구" in done.stdout
@@ -141,3 +158,18 @@ def test_a_database_that_cannot_be_shown_is_refused(tmp_path: Path, fault: str, 
     done = subprocess.run(watching(made), capture_output=True, text=True, check=False)
     assert done.returncode == 1 and said in done.stderr and "\n" in done.stderr.strip()
     assert fault != "nothing" or not made.database.exists()
+
+
+@pytest.mark.parametrize("terminal", [(80, ())], indirect=True)
+def test_what_is_recorded_meanwhile_is_shown(fleet: Fleet, terminal: Terminal) -> None:
+    """The last one: what it writes stays."""
+    assert "cam03" not in "\n".join(terminal.until(drawn))
+    with store.opened(fleet.database, share() / "db") as opened:
+        inventory.save(opened, [Node(0, "cam03", "192.0.2.4", groups=("shop",))])
+        recorder, now = Recorder(opened), time.time()
+        recorder.write([Reached("cam03", True, "", now), _received("cam03", 0, now)])
+        recorder.seen(now + 3600)
+    lines = terminal.until(lambda lines: any("cam03" in line for line in lines))
+    (line,) = [line for line in lines if "cam03" in line]
+    assert "33%" in line and "61°C" in line and "up" in line and "2 of 4 up" not in lines[0]
+    assert "shop · 3 of 3 up" in "\n".join(lines)

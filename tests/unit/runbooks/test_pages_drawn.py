@@ -76,7 +76,7 @@ def test_what_was_planted_is_drawn_and_only_where_its_node_is_chosen(
             texts = shows(browser, panel)
             within = panel.kind in ("map", "timeline")
             found = any(said(panel) in text if within else said(panel) == text for text in texts)
-            assert found is alpha, (panel.key, said(panel), texts[:20])
+            assert found is planted.there(panel.key, alpha), (panel.key, said(panel), texts[:20])
     assert browser.wrong == []
 
 
