@@ -39,7 +39,8 @@ type Of<Type extends string, Options, Field> = Omit<
 
 export type Document = Omit<Plain<Dashboard>, "panels"> & {
   panels: (
-    | Of<"stat", Stat, Record<string, never>>
+    // Grafana 10 does not know that option yet, and later ones want it.
+    | Of<"stat", Stat & { percentChangeColorMode?: unknown }, Record<string, never>>
     | Of<"timeseries", Series, SeriesField>
     | Of<"state-timeline", Timeline, TimelineField>
     | Of<"table", Table, TableField>
