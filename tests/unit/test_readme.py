@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
+
+from evc.pure.config import Step
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, KOREAN = (
@@ -53,6 +56,15 @@ def test_the_first_thing_in_korean_is_what_became_of_the_original() -> None:
 def test_both_have_the_same_commands() -> None:
     assert typed(KOREAN) == typed(ENGLISH)
     assert named(ENGLISH) - named(KOREAN) == set()
+    whole = " ".join(ENGLISH.split())  # there some are typed, with what they are given
+    assert {one for one in named(KOREAN) if one not in whole} == set()
+
+
+def test_each_step_of_the_originals_autorun_is_in_both_tables() -> None:
+    for text in (ENGLISH, KOREAN):
+        rows = [row for row in text.splitlines() if row.startswith("| `autorun`")]
+        assert {step for step in get_args(Step) if f"`{step}`" in " ".join(rows)} == {
+            *get_args(Step)}  # fmt: skip
 
 
 def test_every_link_leads_somewhere() -> None:
