@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.measure import Result, paired, seconds
-from bench.month import DAY, Month, fill, written
+from bench.month import DAY, HOUR, Month, fill, written
 from bench.telemetry import RAW_DAY, cold
 from evc.doors import fleet as fleets
 from evc.doors import store
@@ -15,14 +15,16 @@ from evc.pure.panels import DASHBOARDS
 from evc.pure.panels.rendering import bound
 
 ROUNDS = 5
+RUNGS = {"2 h": 2 * HOUR, "2 d": 2 * DAY, "30 d": 30 * DAY}
 
 
 def panel_slowest() -> Result:
     """The slowest panel of all, a hundred nodes for a month, cold, while samples are written.
 
-    Against counting the raw rows of a single day, in the same file, as cold and as busy.
+    Asked of two hours (raw), two days (minutes) and the month (hours), with rows in each. Against
+    counting the raw rows of a single day, in the same file, as cold and as busy.
     """
-    month = Month()
+    month = Month(minutes=2 * DAY)
     with tempfile.TemporaryDirectory(prefix="evc-bench-") as folder:
         path = Path(folder) / "edge_logs.db3"
         with store.opened(path, fleets.share() / "db") as opened:
@@ -37,7 +39,7 @@ def panel_slowest() -> Result:
 
 
 def _questions(path: Path, month: Month) -> dict[str, partial[None]]:
-    """Panel → asking it of the whole month; of one node where only one can be chosen."""
+    """Panel and range → asking it; of one node where only one can be chosen."""
     chosen = {"group": [f"site{number}" for number in range(5)], "model": ["lamp"],
               "release": ["-", "1.0+aaaaaaaaaaaa"]}  # fmt: skip
     nodes = {True: month.names(), False: month.names()[:1]}
@@ -46,6 +48,7 @@ def _questions(path: Path, month: Month) -> dict[str, partial[None]]:
         many = {one.name: one.many for one in dashboard.variables}["node"]
         for panel in dashboard.panels:
             sets = chosen | {"node": nodes[many]}
-            question = bound(panel.sql, month.until - 30 * DAY, month.until, sets)
-            found[panel.key] = partial(cold, path, *question)
+            for rung, length in RUNGS.items():
+                question = bound(panel.sql, month.until - length, month.until, sets)
+                found[f"{panel.key}, {rung}"] = partial(cold, path, *question)
     return found

@@ -18,6 +18,7 @@ from evc.runbooks.init import init
 from tests import planted
 
 CHROMIUM = "/usr/bin/chromium"
+WINDOW = 9000  # pixels high
 
 
 def serving(fleet: Fleet, *words: str) -> list[str]:
@@ -49,7 +50,7 @@ class Browser:
     def look(self, url: str) -> None:
         """Open a dashboard, and wait until all of it is drawn."""
         self.page.goto(url)
-        self.page.wait_for_selector("body[data-drawn]")
+        self.page.wait_for_selector("body:not(:has([data-source]:not([data-drawn])))")
 
     def texts(self, panel: str) -> list[str]:
         """What a picture says: its numbers, its cells, and what its parts say when pointed at."""
@@ -75,12 +76,12 @@ class Browser:
 
 
 @contextlib.contextmanager
-def browsing(height: int = 6000) -> Iterator[Browser]:
-    """A window so high that every picture is in sight, unless told otherwise."""
+def browsing() -> Iterator[Browser]:
+    """A window so high that every picture is in sight: each is drawn at once."""
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
-        made = Browser(chromium.new_page(viewport={"width": 1400, "height": height}))
+        made = Browser(chromium.new_page(viewport={"width": 1400, "height": WINDOW}))
         made.page.on("request", lambda request: made.asked.append(request.url))
         made.page.on("console", lambda said: _note(made, said.type, said.text))
         made.page.on("pageerror", lambda error: made.wrong.append(str(error)))

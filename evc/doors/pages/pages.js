@@ -18,6 +18,8 @@ async function draw(picture) {
     [...picture.children].forEach((one, index) => { one.scrollTop = scrolled[index] ?? 0; });
   } catch {
     problem(picture, "The server does not answer: is `evc dashboard serve` still running?");
+  } finally {
+    picture.dataset.drawn = "";
   }
 }
 
@@ -29,12 +31,11 @@ function problem(picture, text) {
   picture.replaceChildren(said);
 }
 
-async function seen(entries) {
+function seen(entries) {
   const fresh = entries.filter((one) => one.isIntersecting).map((one) => one.target);
   fresh.forEach((one) => sight.unobserve(one));
   drawn.push(...fresh);
-  await Promise.all(fresh.map(draw));
-  document.body.dataset.drawn = drawn.length;
+  fresh.forEach(draw);
 }
 
 async function again() {

@@ -91,20 +91,21 @@ JOIN node ON node.name = logged_node.name LEFT JOIN membership ON membership.nod
 WHERE node.name IN (:node) AND {IN_GROUP}"""
 
 # Of the machine that everybody's nodes are logged from: whatever is chosen.
-CONTROLLER = f"""WITH {ladder.span([("true", ladder.MINUTE)])},
+CONTROLLER = f"""{ladder.TICKS},
 point AS (
-  SELECT CAST(time / step AS INTEGER) * step AS time, avg(cpu) AS cpu,
-    avg(memory_used) AS memory, avg(100.0 * disk_used / (disk_used + disk_available)) AS disk,
-    avg(logger_memory) AS logger, avg(database_bytes) AS database
-  FROM span, controller WHERE time >= :from AND time < :to GROUP BY 1
+  SELECT controller.*, 100.0 * disk_used / nullif(disk_used + disk_available, 0) AS disk
+  FROM tick, span, controller WHERE controller.time = (
+    SELECT min(one.time) FROM controller AS one
+    WHERE one.time >= tick.time AND one.time < tick.time + step
+  )
 )"""
 CONTROLLER_SHARES = f"""{CONTROLLER}
-SELECT time, 'CPU' AS series, CAST(cpu AS REAL) AS value FROM point
-UNION ALL SELECT time, 'memory', CAST(memory AS REAL) FROM point
-UNION ALL SELECT time, 'disk', CAST(disk AS REAL) FROM point ORDER BY 1, 2"""
+SELECT time, 'CPU' AS series, cpu AS value FROM point
+UNION ALL SELECT time, 'memory', memory_used FROM point
+UNION ALL SELECT time, 'disk', disk FROM point ORDER BY 1, 2"""
 CONTROLLER_BYTES = f"""{CONTROLLER}
-SELECT time, 'database' AS series, CAST(database AS REAL) AS value FROM point
-UNION ALL SELECT time, 'logger''s memory', CAST(logger AS REAL) FROM point ORDER BY 1, 2"""
+SELECT time, 'database' AS series, CAST(database_bytes AS REAL) AS value FROM point
+UNION ALL SELECT time, 'logger''s memory', CAST(logger_memory AS REAL) FROM point ORDER BY 1, 2"""
 
 
 def _count(key: str, title: str, what: str, *thresholds: Threshold) -> Panel:

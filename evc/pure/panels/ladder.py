@@ -116,16 +116,20 @@ def _columns(figure: Figure) -> tuple[str, str]:
     return figure.column, figure.other
 
 
+# `tick (time)`: the beginning of each point's span.
+TICKS = f"""WITH RECURSIVE {span([("true", INTERVAL)])},
+tick (time) AS (
+  SELECT CAST(:from AS INTEGER)
+  UNION ALL SELECT time + step FROM tick, span WHERE time + step < :to
+)"""
+
+
 def picked(select: str) -> str:
     """A query over `picked (id)`: a sample of a node for each point, the first in its span.
 
     For what is kept in samples alone, and is too much to read all of.
     """
-    return f"""WITH RECURSIVE {span([("true", INTERVAL)])},
-tick (time) AS (
-  SELECT CAST(:from AS INTEGER)
-  UNION ALL SELECT time + step FROM tick, span WHERE time + step < :to
-),
+    return f"""{TICKS},
 picked (id) AS (
   SELECT (SELECT id FROM sample WHERE node_id IN ({LOGGED})
     AND id >= tick.time * 1000 << 20
