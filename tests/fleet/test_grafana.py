@@ -101,6 +101,17 @@ def test_a_port_in_use_is_said_with_what_helps_and_what_runs_stays(
     assert grafana.up(alone.fleet, standin, lambda _: None) == f"http://{standin}"
 
 
+def test_the_plugin_is_fetched_unless_somebody_unzipped_it(alone: Home) -> None:
+    alone.rows("SELECT 1")
+    runbook.prepare(alone.fleet)
+    address, fetch = HostPort("127.0.0.1", 3000), "GF_PLUGINS_PREINSTALL_SYNC"
+    assert runbook.options(alone.fleet, address)["environment"][fetch] == runbook.PLUGIN
+    unzipped = runbook.folder(alone.fleet) / "data" / "plugins" / runbook.TYPE / "plugin.json"
+    unzipped.parent.mkdir()
+    unzipped.write_text("{}")
+    assert fetch not in runbook.options(alone.fleet, address)["environment"]
+
+
 def test_without_image_and_hub_the_remedy_is_named(alone: Home) -> None:
     failed = alone.evc("dashboard", "grafana", "up", code=1)
     assert "docker load" in failed.stderr and "Traceback" not in failed.stderr

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import pytest
 from evc.doors import store
 from evc.doors.fleet import Fleet, share
 from evc.pure.errors import Locked
+from evc.pure.panels import DASHBOARDS
 from evc.runbooks import pages
 from evc.runbooks.init import init
 from tests.pages import planted_fleet, served, serving
@@ -65,10 +67,12 @@ def test_sql_can_be_asked_but_nothing_written_and_no_secret_read(
     with store.opened(fleet.database, share() / "db") as opened:
         opened.write("INSERT INTO setting (level, key, kind, value, changed_at)"
                      " VALUES ('fleet', 'TOKEN', 'secret', 'sealed', 0)")  # fmt: skip
-        opened.write("UPDATE node SET sudo_file = '/root/sudo'")
+        opened.write("UPDATE node SET sudo_file = '/root/sudo', login_key = '/root/key'")
     assert asked(address, "SELECT count(*) AS n FROM node") == [{"n": 3}]
     assert asked(address, "SELECT key, value FROM setting") == [{"key": "TOKEN", "value": None}]
-    assert {row["sudo_file"] for row in asked(address, "SELECT * FROM node")} == {None}
+    for hidden in ("sudo_file", "login_key"):
+        assert {row[hidden] for row in asked(address, "SELECT * FROM node")} == {None}
+        assert asked(address, f"SELECT count({hidden}) AS n FROM node") == [{"n": 0}]
     assert get(f"{address}/edge_logs.json?sql={quote('DELETE FROM node')}")[0] == 400
 
 
@@ -84,6 +88,41 @@ def test_every_address_of_this_machine_alone_is_answered(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    "path", ["-/dashboards/fleet", "-/dashboards/fleet/fleet-map", "edge_logs"]
+)
+def test_no_page_may_ask_elsewhere_or_be_framed(address: str, path: str) -> None:
+    with urllib.request.urlopen(f"{address}/{path}", timeout=20) as answer:
+        heads = answer.headers
+    rules = heads["content-security-policy"].split("; ")
+    assert "default-src 'self'" in rules
+    inline = "" if path.startswith("-/") else " 'unsafe-inline'"  # Datasette's own pages
+    assert f"script-src 'self'{inline}" in rules
+    assert heads["x-content-type-options"] == "nosniff" and heads["x-frame-options"] == "DENY"
+
+
+def test_pages_answer_while_somebody_writes(address: str, fleet: Fleet) -> None:
+    """Again and again, each time in a transaction that takes the whole file for a moment."""
+    ended, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with store.opened(fleet.database, share() / "db") as opened:
+            while not ended.is_set():
+                opened.write("UPDATE alert SET text = text")
+                written.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert written.wait(20)
+        for panel in DASHBOARDS[0].panels:
+            status, text = get(f"{address}/-/dashboards/fleet/{panel.key}")
+            assert status == 200 and "problem" not in text, text
+    finally:
+        ended.set()
+        writer.join()
+
+
+@pytest.mark.parametrize(
     "path", ["fleet?last=1e9999", "fleet?last=-5", "fleet?from=9&to=3", "nothing", "fleet/nothing"]
 )
 def test_a_request_for_what_there_is_not_is_refused_in_words(address: str, path: str) -> None:
@@ -91,10 +130,7 @@ def test_a_request_for_what_there_is_not_is_refused_in_words(address: str, path:
     assert status in (400, 404) and "Traceback" not in text
 
 
-def test_other_machines_need_the_password_and_get_tls(fleet: Fleet, tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    file.write_text("correct horse")
-    assert refused(fleet, "--listen", "0.0.0.0", "--password-file", str(file))[0] in (2, 4)
+def test_other_machines_need_the_password_and_get_tls(tmp_path: Path) -> None:
     other = planted_fleet(tmp_path / "fleet")
     with served(other, "--listen", "0.0.0.0") as url:
         here, ca = f"https://127.0.0.1:{url.rpartition(':')[2]}/-/dashboards/fleet", other.ca
@@ -106,6 +142,17 @@ def test_other_machines_need_the_password_and_get_tls(fleet: Fleet, tmp_path: Pa
         assert get(here, ca, Authorization=_basic("evc", password))[0] == 200
         with pytest.raises(OSError):
             urllib.request.urlopen(here.replace("https", "http"), timeout=5)
+
+
+def test_a_password_of_ones_own_is_taken(tmp_path: Path) -> None:
+    fleet, file = planted_fleet(tmp_path / "fleet"), tmp_path / "password"
+    file.write_text("correct horse\n")
+    file.chmod(0o600)
+    with served(fleet, "--listen", "0.0.0.0", "--password-file", str(file)) as url:
+        here = f"https://127.0.0.1:{url.rpartition(':')[2]}/-/dashboards/fleet"
+        assert get(here, fleet.ca, Authorization=_basic("evc", "correct horse"))[0] == 200
+        assert get(here, fleet.ca, Authorization=_basic("evc", "correct horse\n"))[0] == 401
+    assert not pages._own_password(fleet).exists()
 
 
 def _basic(user: str, password: str) -> str:

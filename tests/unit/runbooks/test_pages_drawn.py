@@ -102,6 +102,24 @@ def test_what_the_server_says_instead_of_a_picture_is_text(browser: Browser, add
     browser.wrong.clear()
 
 
+def test_an_empty_database_is_drawn(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fleet = init(tmp_path_factory.mktemp("empty") / "fleet")
+    with store.opened(fleet.database, share() / "db"):
+        pass
+    with served(fleet) as url:
+        for dashboard in DASHBOARDS:
+            browser.look(f"{url}/-/dashboards/{dashboard.key}")
+            for panel in dashboard.panels:
+                assert panel.kind in ("number", "map") or browser.texts(panel.key) == [
+                    "nothing recorded"], panel.key  # fmt: skip
+            if dashboard.key == "fleet":
+                assert browser.texts("fleet-nodes") == ["0"]
+                assert "evc node place" in browser.texts("fleet-map")[0]
+    assert browser.wrong == []
+
+
 def test_hostile_titles_are_text_on_every_page(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

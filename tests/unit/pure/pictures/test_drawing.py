@@ -119,6 +119,18 @@ def test_nodes_are_on_the_map_apart_though_they_are_at_one_place() -> None:
     assert "no node has a place" in drawn(panel)
 
 
+def test_a_place_is_where_it_is_on_a_map() -> None:
+    """Seoul is north-west of Busan, 1.1 times as far to the north in degrees, 1.4 on the map."""
+    row = {"title": "", "value": 1}
+    seoul = {"node": "seoul", "latitude": 37.5665, "longitude": 126.978}
+    busan = {"node": "busan", "latitude": 35.1796, "longitude": 129.0756}
+    text = drawn(Panel("p", "P", "map", "", states=STATES), row | seoul, row | busan)
+    spots = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', text)
+    (west, north), (east, south) = ((float(x), float(y)) for x, y in spots)
+    assert west < east and north < south
+    assert (south - north) / (east - west) == pytest.approx(1.42, abs=0.02)
+
+
 @pytest.mark.parametrize("kind", ["lines", "bars", "timeline", "table", "map", "number"])
 def test_hostile_text_is_text(kind: Any) -> None:
     row = {"time": NOW - 5.0, "series": HOSTILE, "value": 1.0, "node": HOSTILE, "title": HOSTILE,
