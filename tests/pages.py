@@ -91,7 +91,8 @@ def browsing() -> Iterator[Browser]:
 
 
 def _note(browser: Browser, kind: str, text: str) -> None:
-    if kind in ("error", "warning"):
+    """But for what Chromium drops while other tests make networks; the page asks again."""
+    if kind in ("error", "warning") and "ERR_NETWORK_CHANGED" not in text:
         browser.wrong.append(text)
 
 

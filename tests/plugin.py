@@ -14,6 +14,9 @@ from typing import Any
 
 import apsw
 
+from evc.pure.grafana.source import Source, target, variable_query
+from evc.pure.panels import Panel, Variable
+
 INTEGERS, FLOATS, TEXTS = ("INTEGER", "INT"), ("REAL", "NUMERIC", "DOUBLE", "FLOAT"), ("TEXT",)
 KINDS = {int: "INTEGER", float: "FLOAT", str: "STRING", bytes: "STRING"}
 
@@ -37,6 +40,20 @@ def interpolated(text: str, since: float, until: float, chosen: Mapping[str, Seq
     # Other than the `$` of a path in JSON.
     assert not re.search(r"\$\w|\$\{|\[\[", text), "a variable that nobody replaces"
     return text
+
+
+def asked(
+    path: Path,
+    one: Panel | Variable,
+    span: tuple[float, float],
+    chosen: Mapping[str, Sequence[str]],
+) -> Frame:
+    """What a panel's query gives; a variable is asked as a table, as `metricFindQuery` does."""
+    if isinstance(one, Panel):
+        query = target(one, Source("0123456789ab"))
+    else:
+        query = {"queryType": "table", "rawQueryText": variable_query(one), "timeColumns": []}
+    return ask(path, query, interpolated(query["rawQueryText"], *span, chosen))
 
 
 def ask(path: Path, target: Mapping[str, Any], text: str) -> Frame:

@@ -18,8 +18,7 @@ from conftest import Home, wait_until
 
 from evc.doors import fleet as fleets
 from evc.doors import store
-from evc.pure.grafana.source import Source, target
-from evc.pure.panels import DASHBOARDS
+from evc.pure.panels import DASHBOARDS, Panel
 from evc.runbooks import generations
 from tests import plugin
 from tests.checker import Key, covered, hashed, missing_and_double
@@ -142,14 +141,28 @@ def test_one_sample_of_each_node_without_an_agent_there(home: Home, nodes: None)
 
 
 def test_every_picture_of_what_the_logger_recorded(home: Home, nodes: None) -> None:
-    """Under the plugin's rules; each node's figures are its own, and only where it is chosen."""
+    """Under the plugin's rules; each node's figures are its own, and only where it is chosen.
+
+    What is chosen is what the variables offer, of the nodes one.
+    """
     now, seen = time.time(), dict[str, plugin.Frame]()
-    everything = {"group": ["-", "lab"], "node": ["edge01"], "model": [], "release": ["-"]}
+    said = [(now - 5, "edge01", "lamp", "1.0+a", "person")]
+    with store.opened(home.fleet.database, fleets.share() / "db") as opened:
+        opened.write_all(
+            "INSERT INTO prediction (time, node, model, release, class, probability)"
+            " VALUES (?, ?, ?, ?, ?, 0.9)", said)  # fmt: skip
     for dashboard in DASHBOARDS:
-        for panel in dashboard.panels:
-            asked = target(panel, Source(home.fleet.id))
-            text = plugin.interpolated(asked["rawQueryText"], now - 3600, now, everything)
-            seen[panel.key] = plugin.ask(home.fleet.database, asked, text)
+        chosen: dict[str, Any] = {}
+        for one in (*dashboard.variables, *dashboard.panels):
+            frame = plugin.asked(home.fleet.database, one, (now - 3600, now), chosen)
+            if isinstance(one, Panel):
+                seen[one.key] = frame
+            else:
+                offered = frame.columns["__value"]
+                assert offered or dashboard.key == "registry", (dashboard.key, one.name)
+                chosen[one.name] = ["edge01"] if one.name == "node" else offered
+    assert seen["models-last"].columns["class"] == ["person"]
+    assert seen["models-classes"].columns["value"] == [1]
     assert seen["fleet-table"].columns["node"] == ["edge01"]
     query = "SELECT 100 - cpuratio AS cpu FROM cpuinfo WHERE name = 'edge01' ORDER BY ROWID DESC"
     assert seen["fleet-table"].columns["cpu"] == [pytest.approx(home.rows(query)[0]["cpu"])]

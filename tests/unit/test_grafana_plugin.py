@@ -5,18 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.month import Month, fill, written
 from evc.doors import store
-from evc.pure.grafana.source import Source, target, variable_query
 from evc.pure.panels import DASHBOARDS, Dashboard, Panel, Variable
 from tests import planted, plugin
 
 MIGRATIONS = Path(__file__).parents[2] / "db"
-SOURCE = Source("0123456789ab")
 MONTH = Month(raw=3600, minutes=6 * 3600)
 PANELS = [panel for dashboard in DASHBOARDS for panel in dashboard.panels]
 BOTH = [
@@ -36,19 +33,6 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
-def _target(one: Panel | Variable) -> dict[str, Any]:
-    """A variable is asked as a table, as the plugin's `metricFindQuery` does."""
-    if isinstance(one, Panel):
-        return target(one, SOURCE)
-    return {"queryType": "table", "rawQueryText": variable_query(one), "timeColumns": []}
-
-
-def _asked(path: Path, one: Any, until: int, seconds: int, chosen: Any) -> plugin.Frame:
-    asked = _target(one)
-    text = plugin.interpolated(asked["rawQueryText"], until - seconds, until, chosen)
-    return plugin.ask(path, asked, text)
-
-
 @pytest.mark.parametrize(("dashboard", "one"), BOTH)
 def test_a_month_of_a_hundred_nodes_while_it_is_written(
     month: Path, dashboard: Dashboard, one: Panel | Variable
@@ -57,7 +41,7 @@ def test_a_month_of_a_hundred_nodes_while_it_is_written(
     chosen = {"node": names, "group": [f"site{number}" for number in range(5)],
               "model": ["lamp"], "release": ["-", "1.0+aaaaaaaaaaaa"]}  # fmt: skip
     for seconds in (3600, 6 * 3600, 30 * 86400):
-        frame = _asked(month, one, MONTH.until, seconds, chosen)
+        frame = plugin.asked(month, one, (MONTH.until - seconds, MONTH.until), chosen)
         if isinstance(one, Variable):
             assert list(frame.types) == ["__text", "__value"]
             assert all(frame.columns["__value"])
@@ -80,7 +64,7 @@ def test_what_was_planted_arrives_as_it_is(tmp_path: Path, seconds: int) -> None
         column, value = planted.value(panel.key, seconds)
         for alpha in (True, False):
             chosen = planted.chosen(panel.key, alpha)
-            frame = _asked(path, panel, planted.NOW, seconds, chosen)
+            frame = plugin.asked(path, panel, (planted.NOW - seconds, planted.NOW), chosen)
             there = planted.there(panel.key, alpha)
             assert (value in frame.columns[column]) is there, panel.key
 
@@ -92,4 +76,4 @@ def test_nothing_chosen_and_nothing_there(tmp_path: Path) -> None:
     nothing = dict.fromkeys(("node", "group", "model", "release"), ())
     for dashboard in DASHBOARDS:
         for one in (*dashboard.panels, *dashboard.variables):
-            _asked(path, one, int(time.time()), 3600, nothing)
+            plugin.asked(path, one, (time.time() - 3600, time.time()), nothing)

@@ -8,7 +8,9 @@ const drawn = [];
 
 async function draw(picture) {
   try {
-    const answer = await fetch(picture.dataset.source), text = await answer.text();
+    const source = picture.dataset.source;
+    // Once more: a browser drops what it asks while the machine's network changes.
+    const answer = await fetch(source).catch(() => fetch(source)), text = await answer.text();
     if (!answer.ok) {
       problem(picture, text);
       return;

@@ -140,8 +140,8 @@ FLEET = Dashboard(
                f"""count(*) FILTER (WHERE EXISTS (SELECT 1 FROM alert WHERE alert.node = now.name
     AND alert.since <= {NOW} AND coalesce(until > {NOW}, true)))""", Threshold(1, "bad")),
         _count("fleet-hottest", "Hottest, °C", "CAST(max(temperature) AS REAL)", *HOT),
-        Panel("fleet-map", "Where they are", "map", MAP, states=REACHED, width=10, height=12),
-        Panel("fleet-table", "Nodes", "table", NODES_TABLE, columns=NODES_COLUMNS, width=14,
+        Panel("fleet-map", "Where they are", "map", MAP, states=REACHED, width=8, height=12),
+        Panel("fleet-table", "Nodes", "table", NODES_TABLE, columns=NODES_COLUMNS, width=16,
               height=12),
         *_lines("fleet-cpu", "CPU", ladder.CPU, "percent", *HALF_FULL),
         *_lines("fleet-memory", "Memory", ladder.MEMORY, "percent", *HALF_FULL),
