@@ -93,7 +93,7 @@ def _raw(store: Store, month: Month) -> None:
         f" ? + n * 5.0, n * 5.0, 0, {', '.join('?' * len(FIGURES))}, ? FROM n, logged_node",
         (month.raw // INTERVAL, first, first, *[item.figures[name] for name in FIGURES],
          item.detail))  # fmt: skip
-    store.write("INSERT INTO container SELECT id, id, 'c0ffee', 'lamp', '1.0+a', 'sha256:1'"
+    store.write("INSERT INTO container SELECT id, id, 'c0ffee', 'lamp', '1.0+a', 'sha256:1', 0"
                 " FROM logged_node")  # fmt: skip
     store.write(
         "INSERT INTO container_sample SELECT id, node_id, 'running', 'healthy', 0, 12.5, 65000000"

@@ -40,15 +40,27 @@ _HOURS = _KEEP.format(
     sum(count) FROM minute WHERE figure IN ({", ".join(f"'{one}'" for one in FIGURES)})
     AND node_id = :node AND time >= :hour AND time < :hour + 3600 GROUP BY figure""",
 )
-# What is pruned, in steps: by ids, which begin with milliseconds, or by its time.
-_BY_ID = {"container_sample": "sample_id", "sample": "id"}
-_BY_TIME = {
-    "metric": "id",
-    "prediction": "id",
-    "minute": "(figure, node_id, time)",
-    "metric_hour": "(model, name, release, time, node_id)",
-    "prediction_hour": "(model, release, time, node, class)",
-}
+# What is pruned, in steps: (table, its key, what tells its age), in an order that keeps references
+# whole. Ids of samples begin with milliseconds.
+_BY_ID = (("container_sample", "sample_id", "sample_id"), ("sample", "id", "id"))
+_WITH_SAMPLES = (
+    ("controller", "time", "time"),
+    ("boot", "id", f"seen + {DAY}"),  # noted late
+    ("container", "id", f"seen + {DAY}"),
+)
+_WITH_MINUTES = (
+    ("metric", "id", "time"),
+    ("prediction", "id", "time"),
+    ("prediction_input", "id", "time"),
+    ("progress", "id", "time"),
+    ("gap", "id", "time"),
+    ("reachability", "id", "until"),
+    ("alert", "id", "until"),  # and to whom it was told; one that lasts has no end
+    ("link", "(node_id, day)", "day"),
+    ("minute", "(figure, node_id, time)", "time"),
+    ("metric_hour", "(model, name, release, time, node_id)", "time"),
+    ("prediction_hour", "(model, release, time, node, class)", "time"),
+)
 
 Stopped = Callable[[], bool]
 
@@ -102,11 +114,13 @@ def prune(
     if waiting["slot"] is not None:
         raw_before = min(raw_before, waiting["slot"] * SLOT_SECONDS)
     gone = 0
-    for table, key in _BY_ID.items():
-        gone += _in_steps(store, table, key, key, first_id(raw_before), stopped)
-    gone += _in_steps(store, "controller", "time", "time", raw_before, stopped)
-    for table, key in _BY_TIME.items():
-        gone += _in_steps(store, table, key, "time", minutes_before, stopped)
+    for tables, before in (
+        (_BY_ID, first_id(raw_before)),
+        (_WITH_SAMPLES, raw_before),
+        (_WITH_MINUTES, minutes_before),
+    ):
+        for table, key, age in tables:
+            gone += _in_steps(store, table, key, age, before, stopped)
     return gone
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,10 @@ from evc.doors.store import Store
 from evc.pure import clocks, positions
 from evc.pure.clocks import Moment
 from evc.pure.positions import Position
-from evc.pure.samples import FIGURES, Container, Gap, Sample
+from evc.pure.samples import FIGURES, Gap, Sample
+from evc.runbooks.logger.identities import Identities
 from evc.runbooks.rollups import SLOT_SECONDS
 
-MAX_KNOWN = 20_000
 _COLUMNS = (
     "id",
     "node_id",
@@ -77,7 +77,23 @@ class Reached:
     since: float
 
 
-Item = Received | Reached | Carried
+@dataclass(frozen=True)
+class Left:
+    """A node is in the inventory no more."""
+
+    node: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is recorded of a node: how far it was received, and that it could not be reached."""
+
+    position: Position
+    down: bool
+
+
+Item = Received | Reached | Left | Carried
 
 
 class Recorder:
@@ -87,18 +103,19 @@ class Recorder:
         self._store = store
         store.need_not_wait()
         self._spans: dict[str, int] = {}
-        self._forget()
-
-    def _forget(self) -> None:
-        """What is known of ids in the database; a transaction that failed may have made some."""
-        self._nodes: dict[str, int] = {}
-        self._boots: dict[tuple[int, str], int] = {}
-        self._containers: dict[tuple[int, str], tuple[Container, int]] = {}
+        self._ids = Identities(store)
 
     def position(self, node: str) -> Position:
         """How far a node's ring was received."""
         row = self._store.row("SELECT position FROM logged_node WHERE name = ?", (node,))
         return positions.parse(row["position"]) if row else positions.NOTHING
+
+    def known(self, node: str) -> Known:
+        """What a stream of this node goes on from."""
+        last = self._store.row(
+            "SELECT up FROM reachability JOIN logged_node ON logged_node.id = node_id"
+            " WHERE name = ? ORDER BY since DESC LIMIT 1", (node,))  # fmt: skip
+        return Known(self.position(node), last is not None and not last["up"])
 
     def carried(self, node: str, day: int) -> int:
         """Bytes that a node's link carried on a day."""
@@ -110,13 +127,14 @@ class Recorder:
     def write(self, items: Sequence[Item]) -> None:
         """All of it or nothing; raises StoreError when the disk does not take it."""
         spans = dict(self._spans)
-        if len(self._boots) + len(self._containers) > MAX_KNOWN:
-            self._forget()
+        self._ids.limit()
         try:
             with self._store.transaction():
                 for item in items:
                     if isinstance(item, Reached):
                         self._span(item)
+                    elif isinstance(item, Left):
+                        self._end_span(item.node, item.at)
                     elif isinstance(item, Carried):
                         self._carried(item)
                 received = [item for item in items if isinstance(item, Received)]
@@ -125,7 +143,7 @@ class Recorder:
                 self._positions(received)
         except BaseException:
             self._spans = spans
-            self._forget()
+            self._ids.forget()  # the transaction that failed may have made some
             raise
 
     def seen(self, now: float) -> None:
@@ -138,10 +156,10 @@ class Recorder:
         for item in received:
             sample = item.what
             if isinstance(sample, Sample):
-                node = self._node(item.node)
+                node = self._ids.node(item.node)
                 rows.append(self._row(node, sample, item.moment))
                 containers += [
-                    (rows[-1][0], self._container(node, one), one.state, one.health,
+                    (rows[-1][0], self._ids.container(node, one), one.state, one.health,
                      one.restarts, one.cpu, one.memory)
                     for one in sample.containers
                 ]  # fmt: skip
@@ -154,7 +172,7 @@ class Recorder:
 
     def _row(self, node: int, sample: Sample, moment: Moment) -> tuple[Any, ...]:
         identity = int(moment.time * 1000) << 20 | node << 6 | sample.seq & 63
-        boot, figures = self._boot(node, sample.boot), sample.figures
+        boot, figures = self._ids.boot(node, sample.boot), sample.figures
         return (
             identity, node, boot, sample.seq, moment.time, sample.up, int(moment.estimated),
             *[figures[name] for name in FIGURES], sample.detail,
@@ -173,7 +191,7 @@ class Recorder:
                 for metric in sample.metrics:
                     time_ = clocks.of_event(metric.clock, sample, item.moment)
                     value = (metric.model, metric.release, metric.name, metric.value)
-                    metrics.append((*_first(time_), time_, self._node(node), *value))
+                    metrics.append((*_first(time_), time_, self._ids.node(node), *value))
         self._store.write_all(_PREDICTION, predictions)
         self._store.write_all(_METRIC, metrics)
 
@@ -184,7 +202,7 @@ class Recorder:
             if item.dropped:
                 dropped.setdefault(item.node, Counter()).update(item.dropped)
             if isinstance(item.what, Gap):
-                gap = (self._node(item.node), item.what.first, item.what.last, item.what.reason)
+                gap = (self._ids.node(item.node), item.what.first, item.what.last, item.what.reason)
                 self._store.write(
                     "INSERT INTO gap (node_id, first, last, reason, time) VALUES (?, ?, ?, ?, ?)",
                     (*gap, item.moment.time),
@@ -196,7 +214,7 @@ class Recorder:
 
     def _dropped(self, node: str, counts: Counter[str]) -> None:
         now = time.time()
-        rows = [(self._node(node), what, count, now) for what, count in counts.items()]
+        rows = [(self._ids.node(node), what, count, now) for what, count in counts.items()]
         self._store.write_all(
             "INSERT INTO dropped VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET count = count + excluded.count, time = excluded.time", rows)  # fmt: skip
@@ -205,54 +223,22 @@ class Recorder:
         self._store.write(
             "INSERT INTO link VALUES (?, ?, ?)"
             " ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes",
-            (self._node(carried.node), carried.day, carried.bytes),
+            (self._ids.node(carried.node), carried.day, carried.bytes),
         )
 
     def _span(self, reached: Reached) -> None:
-        node = self._node(reached.node)
-        if reached.node in self._spans:
-            row = (reached.since, self._spans[reached.node])
-            self._store.write("UPDATE reachability SET until = ? WHERE id = ?", row)
+        node = self._ids.node(reached.node)
+        self._end_span(reached.node, reached.since)
         values = (node, reached.since, reached.since, int(reached.up), reached.reason)
         self._spans[reached.node] = self._store.write(
             "INSERT INTO reachability (node_id, since, until, up, reason) VALUES (?, ?, ?, ?, ?)",
             values,
         )
 
-    def _node(self, name: str) -> int:
-        if name not in self._nodes:
-            new = "INSERT INTO logged_node (name) VALUES (?) ON CONFLICT DO NOTHING"
-            self._store.write(new, (name,))
-            self._nodes[name] = self._id("SELECT id FROM logged_node WHERE name = ?", (name,))
-        return self._nodes[name]
-
-    def _boot(self, node: int, boot: str) -> int:
-        key = (node, boot)
-        if key not in self._boots:
-            new = "INSERT INTO boot (node_id, boot) VALUES (?, ?) ON CONFLICT DO NOTHING"
-            self._store.write(new, key)
-            self._boots[key] = self._id("SELECT id FROM boot WHERE node_id = ? AND boot = ?", key)
-        return self._boots[key]
-
-    def _container(self, node: int, one: Container) -> int:
-        known, row = self._containers.get((node, one.name), (None, 0))
-        what = (one.model, one.release, one.digest)
-        if known is None or what != (known.model, known.release, known.digest):
-            self._store.write(
-                "INSERT INTO container (node_id, name, model, release, digest)"
-                " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET model = excluded.model,"
-                " release = excluded.release, digest = excluded.digest",
-                (node, one.name, *what),
-            )
-            key = (node, one.name)
-            row = self._id("SELECT id FROM container WHERE node_id = ? AND name = ?", key)
-            self._containers[key] = (one, row)
-        return row
-
-    def _id(self, sql: str, values: Iterable[Any]) -> int:
-        row = self._store.row(sql, tuple(values))
-        assert row
-        return int(row["id"])
+    def _end_span(self, node: str, at: float) -> None:
+        if node in self._spans:
+            row = (at, self._spans.pop(node))
+            self._store.write("UPDATE reachability SET until = ? WHERE id = ?", row)
 
 
 def _first(moment: float) -> tuple[int, int, int]:

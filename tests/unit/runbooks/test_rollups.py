@@ -16,7 +16,9 @@ from evc.pure import samples
 from evc.pure.clocks import Moment
 from evc.pure.samples import Sample
 from evc.runbooks import rollups
+from evc.runbooks.logger import identities
 from evc.runbooks.logger.record import Received, Recorder
+from evc.runbooks.rollups import DAY
 from tests.unit.runbooks.test_logger_record import NOW, received
 
 MIGRATIONS = Path(__file__).parents[3] / "db"
@@ -103,6 +105,47 @@ def test_pruning_leaves_what_is_younger(opened: Store, monkeypatch: pytest.Monke
     assert len(opened.rows("SELECT DISTINCT time FROM minute")) == minutes - 10
     assert opened.rows("SELECT time FROM prediction") == [{"time": NOW + 9999}]
     assert rollups.prune(opened, NOW + 5 * 400, NOW + 60 * 10) == 0
+
+
+_OLD_AND_NEW = {  # of each table a row of NOW, and one of later
+    "reachability": "(node_id, since, until, up, reason) VALUES (1, 0, :time, 1, '')",
+    "gap": "(node_id, first, last, reason, time) VALUES (1, 1, 2, 'ring', :time)",
+    "alert": "(node, kind, text, since, until) VALUES ('cam01', 'down', '', 0, :time)",
+    "progress": "(time, node, status) VALUES (:time, 'cam01', 'pull')",
+    "prediction_input": "(time, node, image) VALUES (:time, 'cam01', 'a.jpg')",
+    "link": "VALUES (1, CAST(:time AS INTEGER), 5)",
+    "boot": "(node_id, boot, seen) VALUES (2, :time, :time)",
+    "container": "(node_id, name, model, release, digest, seen)"
+    " VALUES (2, :time, 'm', 'r', 'd', :time)",
+}
+
+
+def test_nothing_grows_for_ever(opened: Store) -> None:
+    for time in (NOW, NOW + 9 * DAY):
+        for table, values in _OLD_AND_NEW.items():
+            opened.write(f"INSERT INTO {table} {values}", {"time": time})
+    opened.write("INSERT INTO alert (node, kind, text, since) VALUES ('cam01', 'hot', '', 0)")
+    opened.write("INSERT INTO telling SELECT id, 'webhook', 0, 0 FROM alert")
+    assert rollups.prune(opened, NOW + 5 * DAY, NOW + 5 * DAY) == len(_OLD_AND_NEW)
+    for table in _OLD_AND_NEW.keys() - {"alert"}:
+        assert len(opened.rows(f"SELECT * FROM {table}")) == 1, table
+    assert opened.rows("SELECT until FROM alert ORDER BY until") == [
+        {"until": None}, {"until": NOW + 9 * DAY}]  # fmt: skip
+    assert len(opened.rows("SELECT * FROM telling")) == 2
+
+
+def test_what_comes_again_after_its_boot_was_pruned_has_one(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(opened)
+    recorder.write([received(0)])
+    rollups.roll(opened)
+    opened.write("UPDATE boot SET seen = ?", (NOW,))
+    rollups.prune(opened, NOW + 5 * DAY, NOW)
+    assert opened.rows("SELECT * FROM boot") == []
+    monkeypatch.setattr(identities, "NOTED_SECONDS", 0.0)
+    recorder.write([received(1)])
+    assert len(opened.rows("SELECT seq FROM sample JOIN boot ON boot.id = boot_id")) == 1
 
 
 def test_nothing_is_pruned_before_it_is_rolled_up(opened: Store) -> None:
