@@ -24,24 +24,36 @@ class Moment:
     estimated: bool
 
 
+@dataclass(frozen=True)
+class Now:
+    """This moment by the controller: epoch seconds, and seconds that nobody can set."""
+
+    epoch: float
+    steady: float
+
+
 class Clock:
-    """A node's clocks, as its agent said them when the connection came about."""
+    """A node's clocks as its agent said them last, and the controller's at that moment."""
 
-    def __init__(self, hello: Hello, now: float) -> None:
-        self._hello, self._started = hello, now - hello.up
+    def __init__(self, hello: Hello, now: Now) -> None:
+        self._hello, self._began = hello, now.steady - hello.up
 
-    def moment(self, sample: Sample, now: float) -> Moment:
-        """When `sample` was taken; raises ValueError for one from the future."""
+    def moment(self, sample: Sample, now: Now) -> Moment:
+        """When `sample` was taken; raises ValueError for one from the future.
+
+        The controller's clock may have been set since; what is told now is by what it says now.
+        """
+        started = self._began + now.epoch - now.steady
         if sample.boot == self._hello.boot:
-            time = self._started + sample.up
-            if time > now + TOLERANCE:
+            time = started + sample.up
+            if time > now.epoch + TOLERANCE:
                 raise ValueError("from the future")
             return Moment(round(time, 3), False)
         ago = self._hello.clock - sample.clock
-        time = self._started + self._hello.up - ago
-        if not EARLIEST <= time <= self._started:
+        time = started + self._hello.up - ago
+        if not EARLIEST <= time <= started:
             steps = max((self._hello.newest or sample.seq) - sample.seq, 1)
-            time = max(self._started - steps * INTERVAL, EARLIEST)
+            time = max(started - steps * INTERVAL, EARLIEST)
         return Moment(round(time, 3), True)
 
 

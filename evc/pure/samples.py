@@ -84,7 +84,8 @@ class Gap:
 
 @dataclass(frozen=True)
 class Hello:
-    """The first line: the agent's program, its newest number, and the node's clocks now.
+    """The first line, said again every hour: the agent's program, its newest number, the node's
+    clocks now, and the format of its lines.
 
     `controller` is the mark of the controller that the node knows.
     """
@@ -95,6 +96,7 @@ class Hello:
     program: str
     newest: int | None
     controller: str = ""
+    format: int = FORMAT
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,8 @@ def _hello(sieve: Sieve, found: dict[str, Any]) -> Hello:
     )
     newest, controller = sieve.integer(found.get("newest")), sieve.text(found.get("controller"))
     program = sieve.text(found.get("program"), 16)
-    return Hello(_boot(sieve, found), up, clock, program, newest, controller)
+    form = sieve.integer(found.get("format")) or FORMAT
+    return Hello(_boot(sieve, found), up, clock, program, newest, controller, form)
 
 
 def _gap(sieve: Sieve, found: dict[str, Any]) -> Gap:

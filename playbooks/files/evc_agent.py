@@ -34,6 +34,7 @@ LOG_TAILS = (200, 5000)  # log entries asked for; the second when there are more
 MAX_HOLES = 50
 LEAP = 1000  # more numbers than a power cut can take back
 MINUTE = 60.0
+HELLO_SECONDS = 3600.0  # clocks drift
 
 
 # Parsers: text in, plain values out; they raise ValueError or LookupError on nonsense.
@@ -1090,7 +1091,7 @@ class Follower:
             self._holes = [(first, last - 1), *self._holes]
             first, self._at = last, last - 1
         self._live = Lane(folder, first, None, pack()) if live else None
-        self.say(follow=dict(hello(), newest=last))
+        self.greet()
         if other_ring:
             self._write(self._line(gap(position[0] + 1, None, "reset")))
 
@@ -1117,6 +1118,10 @@ class Follower:
             self._holes, self._backlog = rest, None
             lines += [self._line(b'{"silent":0}')] if leaped else []
         return lines
+
+    def greet(self):
+        last, _ = newest(self._folder) or (None, "")
+        self.say(follow=dict(hello(), newest=last))
 
     def say(self, **words):
         self._write(self._line(json.dumps(words, separators=(",", ":")).encode()))
@@ -1248,8 +1253,11 @@ def follow(options):
     pack = Minutes if "--minutes" in options else Raw
     live = "--holes" not in options
     follower = Follower(folder, options.get("--after"), write, pack, live)
-    sent = told = uptime()
+    sent = told = greeted = uptime()
     while True:
+        if uptime() > greeted + HELLO_SECONDS:
+            greeted = uptime()
+            follower.greet()
         if follower.step():
             sent = told = uptime()
             continue

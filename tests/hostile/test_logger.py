@@ -27,7 +27,9 @@ def say(**words): print(json.dumps(words), flush=True)
 def sample(seq, at=None, up=None, **figures):
     say(at=str(seq) if at is None else at, seq=seq, boot="b", up=1000.0 + seq if up is None else up,
         time=time.time(), sample={"cpu": {"idle": 50.0}, **figures})
-say(at="", follow={"boot": "b", "up": 2000.0, "time": time.time(), "program": "x", "newest": 9})
+def clocks(at="", **words):
+    say(at=at, follow={"boot": "b", "time": time.time(), "program": "x", "newest": 9, **words})
+clocks(up=2000.0)
 """
 # A minute of numbers, and one line of a compressed stream; for a node that is metered.
 MINUTES = """
@@ -99,6 +101,8 @@ def until_stored(opened: store.Store, seq: int) -> None:
          {"replayed or reordered": 1}),
         ("sample(1, up=1e6); sample(2)", [2], {"from the future": 1}),
         ("sample(1, up=4e12); sample(2)", [2], {"unreadable": 1}),
+        ("clocks(up=1e6); sample(1, up=1e6); sample(2)", [1, 2], {}),
+        ("sample(5); clocks(at='1', up=2000.0); sample(3)", [5], {"replayed or reordered": 1}),
         ("print('x' * 50_000_000, flush=True); sample(1)", [1], {"unreadable": 1}),
         ("print('{' * 1000 + chr(10) + chr(0), flush=True)", [], {"unreadable": 2}),
         ("sys.stdout.buffer.write(b'\\xff\\xfe' * 500 + b'\\n'); sys.stdout.flush()", [],
@@ -108,7 +112,8 @@ def until_stored(opened: store.Store, seq: int) -> None:
     ],
     ids=["replayed", "reordered", "position back", "not reached", "hole twice",
          "silence back", "hole closed", "future",
-         "far future", "50 MB", "brackets", "bytes", "figures"],
+         "far future", "clocks again", "position back with clocks", "50 MB", "brackets", "bytes",
+         "figures"],
 )  # fmt: skip
 def test_what_is_wrong_is_dropped_and_counted(
     log: Any, agent: str, stored: list[int], dropped: dict[str, int]

@@ -9,7 +9,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 
 import asyncssh
 
-from evc.doors.ssh.connections import SshError, Target, connected, connection, led_by, reason
+from evc.doors.ssh.connections import (
+    CONNECT_SECONDS,
+    SshError,
+    Target,
+    connected,
+    connection,
+    led_by,
+    reason,
+)
 
 MAX_LINE = 1_000_000
 WINDOW_BYTES = 128 * 1024  # that a node may send before it is read; asyncssh's own are 2 MB a node
@@ -51,7 +59,7 @@ async def follow(
     """Run a program on `target` for ever and yield its lines as they come, several at a time.
 
     A line longer than MAX_LINE comes cut off. Raises SshError when the program ends, and when
-    nothing came for `silence` seconds.
+    no whole line came for `silence` seconds.
     """
     async with contextlib.AsyncExitStack() as stack:
         try:
@@ -64,7 +72,7 @@ async def follow(
             _raise_for(await _status(process), error.decode("utf-8", "replace"), argv)
             raise SshError(f"{' '.join(argv[:3])} ended")
         except TimeoutError:
-            raise SshError(f"nothing came for {silence:.0f} s") from None
+            raise SshError(f"no whole line came for {silence:.0f} s") from None
         except (OSError, asyncssh.Error) as error:
             raise SshError(reason(error, target.address, target.port)) from None
 
@@ -81,7 +89,11 @@ async def _started(
     tunnel = await stack.enter_async_context(led_by(target.jump))
     link = await connected(target, tunnel)
     stack.callback(link.abort)
-    return await link.create_process(shlex.join(argv), encoding=None, window=WINDOW_BYTES)
+    try:  # a node that lets us in and then says nothing would keep others from connecting
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await link.create_process(shlex.join(argv), encoding=None, window=WINDOW_BYTES)
+    except TimeoutError as error:
+        raise SshError(reason(error, target.address, target.port)) from None
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
@@ -101,10 +113,14 @@ async def _status(
 async def _split(
     read: Callable[[int], Awaitable[bytes]], silence: float
 ) -> AsyncIterator[list[bytes]]:
-    """Lines as `read` gives them, until its end; raises TimeoutError when it gives none."""
-    rest = b""
+    """Lines as `read` gives them, until its end; raises TimeoutError when it gives none.
+
+    What is less than a line is none: a byte now and then keeps no connection.
+    """
+    rest, now = b"", asyncio.get_running_loop().time
+    deadline = now() + silence
     while True:
-        async with asyncio.timeout(silence):
+        async with asyncio.timeout_at(deadline):
             data = await read(65536)
         if not data:
             return
@@ -112,6 +128,7 @@ async def _split(
         rest = rest[: MAX_LINE + 1]  # so that it is seen to be too long, and not more of it is kept
         if lines:
             yield lines
+            deadline = now() + silence
 
 
 async def _local_lines(argv: Sequence[str], stdin: str, all_output: bool) -> AsyncIterator[str]:

@@ -11,7 +11,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from evc.doors.fleet import Fleet
@@ -23,7 +23,7 @@ from evc.runbooks.logger.agents import Agents
 from evc.runbooks.logger.jobs import Jobs
 from evc.runbooks.logger.metered import Meter
 from evc.runbooks.logger.pace import Pace
-from evc.runbooks.logger.record import Item, Recorder
+from evc.runbooks.logger.record import Item, Left, Recorder
 from evc.runbooks.logger.stream import Say, Shared, Stream
 
 T = TypeVar("T")
@@ -140,7 +140,10 @@ class Logger:
         """Nodes that come, go or move, are seen."""
         while True:
             await asyncio.sleep(INVENTORY_SECONDS)
-            await self._look()
+            try:
+                await self._look()
+            except Exception as error:  # the next look may go well
+                self._say("inventory", level="error", reason=str(error))
 
     async def _look(self) -> None:
         async with self._database:
@@ -151,15 +154,18 @@ class Logger:
                 if name in wanted and _place(stream.node) == _place(wanted[name])
             }
             new = wanted.keys() - same
-            positions = {name: self._recorder.position(name) for name in new}
+            known = {name: self._recorder.known(name) for name in new}
             meters = {name: self._meter(wanted[name]) for name in new}
         for name in self._streams.keys() - same:
             stream, task = self._streams.pop(name)
             task.cancel()
             await asyncio.wait([task])
-            positions[name] = stream.position  # what is queued is not in the database yet
+            if name in wanted:  # what is queued is not in the database yet
+                known[name] = replace(known[name], position=stream.position)
+            else:
+                await self._shared.queue.put(Left(name, time.time()))
         for name in new:
-            stream = Stream(self._shared, wanted[name], positions[name], meters[name])
+            stream = Stream(self._shared, wanted[name], known[name], meters[name])
             self._streams[name] = (stream, asyncio.create_task(stream.run()))
 
     def _meter(self, node: Node) -> Meter | None:
@@ -183,8 +189,15 @@ class Logger:
                 await self._store_it(batch, stop)
             if time.monotonic() > beat + HEARTBEAT_SECONDS:
                 beat = time.monotonic()
-                await self._in_thread(self._recorder.seen, time.time())
-        await self._in_thread(self._recorder.seen, time.time())
+                await self._seen()
+        await self._seen()
+
+    async def _seen(self) -> None:
+        """The heartbeat of reachability; one that is not stored is made up for by the next."""
+        try:
+            await self._in_thread(self._recorder.seen, time.time())
+        except StoreError as error:
+            self._cannot_store(error)
 
     async def _in_thread(self, work: Callable[[T], None], value: T) -> None:
         """Write in a thread, so that a slow disk stops no stream."""
@@ -198,10 +211,13 @@ class Logger:
                 await self._in_thread(self._recorder.write, batch)
                 return
             except StoreError as error:
-                self._say("cannot store", reason=error.message, level="error")
+                self._cannot_store(error)
                 if stop.is_set():
                     raise
                 await _pause(FULL_SECONDS, stop)
+
+    def _cannot_store(self, error: StoreError) -> None:
+        self._say("cannot store", reason=error.message, level="error")
 
 
 async def _pause(seconds: float, stop: asyncio.Event) -> None:

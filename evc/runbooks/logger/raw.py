@@ -27,7 +27,7 @@ from evc.pure.samples import Hello, Line, Sample
 from evc.runbooks import plays
 from evc.runbooks.logger.metered import ZIPPED
 from evc.runbooks.logger.record import Carried, Received, Recorder
-from evc.runbooks.logger.stream import DEADLINE_SECONDS
+from evc.runbooks.logger.stream import DEADLINE_SECONDS, this_moment
 from evc.runbooks.rollups import first_id
 
 MAX_HOLES = 50
@@ -105,7 +105,7 @@ class _Fetch:
 
     def _take(self, line: Line) -> bool:
         """Keep what was asked for; whether something still lacks."""
-        what, now = line.what, time.time()
+        what, now = line.what, this_moment()
         if isinstance(what, Hello):
             self._clock = Clock(what, now)
             if not line.at.follows(self._after):

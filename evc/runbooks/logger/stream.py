@@ -12,17 +12,16 @@ from dataclasses import dataclass, field
 from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.pure import samples
-from evc.pure.clocks import Clock, Moment
+from evc.pure.clocks import Clock, Moment, Now
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.inventory import Node
 from evc.pure.minutes import Unzipped
-from evc.pure.positions import Position
-from evc.pure.samples import Gap, Hello, Line, Sample, Silence
+from evc.pure.samples import FORMAT, Gap, Hello, Line, Sample, Silence
 from evc.runbooks import generations, plays
 from evc.runbooks.logger.agents import Agents
 from evc.runbooks.logger.metered import METERED, Meter, UsedUp
 from evc.runbooks.logger.pace import Pace
-from evc.runbooks.logger.record import Item, Reached, Received
+from evc.runbooks.logger.record import Item, Known, Reached, Received
 
 HANDSHAKES = 30  # at once: more of them make sshd on a jump host refuse, and eat the controller
 DEADLINE_SECONDS = 90.0  # an agent says something every 30 s, though it has no sample
@@ -51,15 +50,15 @@ class Stream:
     """Receives from one node, for ever; with a `meter` by minutes, compressed."""
 
     def __init__(
-        self, shared: Shared, node: Node, position: Position, meter: Meter | None = None
+        self, shared: Shared, node: Node, known: Known, meter: Meter | None = None
     ) -> None:
-        self.node, self.position, self._meter = node, position, meter
+        self.node, self.position, self._meter = node, known.position, meter
         self.settled = asyncio.Event()  # a sample came, or it is known that none will
         self.heard = False
         self._shared = shared
         self._clock: Clock | None = None
         self._up: bool | None = None
-        self._failures = 0
+        self._failures = int(known.down)  # so that it does not stand in the way of the others
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -76,6 +75,10 @@ class Stream:
                 await asyncio.sleep(error.seconds)
             except EvcError as error:
                 await self._broken(error.message)
+            except Exception as error:  # a fault of EVC's own costs this connection, not the stream
+                reason = f"{type(error).__name__}: {error}"
+                self._shared.say("fault", self.node.name, level="error", reason=reason)
+                await self._broken(reason)
 
     async def _connection(self) -> None:
         """One connection, to its end; raises EvcError."""
@@ -124,24 +127,33 @@ class Stream:
             await self._silence(line, line.what)
 
     async def _begin(self, line: Line, hello: Hello) -> None:
+        """The agent says its clocks: first of all, and now and then, since clocks drift."""
         generations.compare(self._shared.fleet, {self.node.name: hello.controller})
-        now = time.time()
-        self._clock, self._failures = Clock(hello, now), 0
+        agents = self._shared.agents
+        if hello.program != agents.program or hello.controller != agents.controller:
+            agents.bring(self.node)
+        if hello.format > FORMAT:
+            raise EvcError(f"its agent is of a newer EVC: format {hello.format}, here {FORMAT}")
+        first, now = self._clock is None, this_moment()
+        self._clock = Clock(hello, now)
+        if first:
+            await self._connected(line, now.epoch)
+
+    async def _connected(self, line: Line, now: float) -> None:
+        self._failures = 0
         self._shared.pace.hurry()  # others wait for their turn to begin
         if self._up is not True:
             self._up = True
             await self._reached(True, "", now)
-        agents = self._shared.agents
-        if hello.program != agents.program or hello.controller != agents.controller:
-            agents.bring(self.node)
         if line.at.last is not None and not line.at.follows(self.position):
             self._shared.say("another ring", self.node.name)
             self.position = line.at
 
     async def _keep(self, line: Line, what: Sample | Gap, clock: Clock) -> None:
-        now = time.time()
+        now = this_moment()
         try:
-            moment = clock.moment(what, now) if isinstance(what, Sample) else Moment(now, False)
+            gap = Moment(now.epoch, False)
+            moment = clock.moment(what, now) if isinstance(what, Sample) else gap
         except ValueError as error:
             await self._drop(str(error))
             return
@@ -196,3 +208,8 @@ class Stream:
     async def _reached(self, up: bool, reason: str, now: float) -> None:
         self._shared.say("up" if up else "down", self.node.name, reason=reason)
         await self._shared.queue.put(Reached(self.node.name, up, reason[:300], now))
+
+
+def this_moment() -> Now:
+    """By this machine's clocks; the steady one goes on while it sleeps, as those of nodes do."""
+    return Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))

@@ -191,6 +191,16 @@ class TestProgram:
         lines = lines_of(program.start("follow", program=copy), 3)
         assert lines[1]["silent"] >= 0.5 and lines[2]["silent"] >= 1.0
 
+    def test_its_clocks_are_said_again(self, program: Program) -> None:
+        copy = program.copy(
+            "os.O_RDONLY), 5.0", "os.O_RDONLY), 0.1", "HELLO_SECONDS = 3600.0", "HELLO_SECONDS = 1"
+        )
+        first, second = [
+            line["follow"] for line in lines_of(program.start("follow", program=copy), 2)
+        ]
+        assert 1.0 <= second["up"] - first["up"] < 30.0
+        assert second["format"] == first["format"] and second["program"] == first["program"]
+
     @pytest.mark.parametrize(
         "words",
         [

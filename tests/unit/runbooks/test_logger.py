@@ -5,6 +5,7 @@ What the store must hold is read from the node's ring, line by line, past EVC.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import resource
@@ -56,6 +57,15 @@ class Controller:
 
     def logger(self, *words: str) -> subprocess.Popen[str]:
         return self._start(["-m", "evc", "-C", str(self.fleet.root), "logger", *words], {})
+
+    def hasty(self, **seconds: float) -> subprocess.Popen[str]:
+        """A logger some of whose periods are shorter."""
+        program = (
+            "import json, sys; from evc.runbooks import logger; from evc.cli import main\n"
+            "vars(logger).update(json.loads(sys.argv.pop(1))); main()"
+        )
+        words = ["-C", str(self.fleet.root), "logger"]
+        return self._start(["-c", program, json.dumps(seconds), *words], {})
 
     def evc(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "evc", "-C", str(self.fleet.root), *words]
@@ -191,6 +201,36 @@ def test_a_full_disk_is_said_and_costs_nothing(controller: Controller) -> None:
     with controller.opened() as opened:
         assert missing_and_double(opened, NODE, before) == ([], [])
         assert opened.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert logger.poll() is None
+
+
+def test_a_heartbeat_that_cannot_be_stored_ends_no_logger(controller: Controller) -> None:
+    """The disk is full, and nothing else is to be stored."""
+    sampler = controller.sampler()
+    logger = controller.hasty(HEARTBEAT_SECONDS=0.1)
+    until(lambda: controller.stored() > 20)
+    sampler.kill()
+    sampler.wait()
+    until(lambda: max_seq(controller) >= max(seq for _, seq in ring_lines(controller.ring)))
+    limit = resource.prlimit(logger.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(logger.pid, resource.RLIMIT_FSIZE, (4096, limit[1]))
+    assert logger.stderr
+    assert any("cannot store" in line for line in iter(logger.stderr.readline, ""))
+    resource.prlimit(logger.pid, resource.RLIMIT_FSIZE, limit)
+    full = time.time()
+    with controller.opened() as opened:
+        until(lambda: opened.rows("SELECT until FROM reachability")[0]["until"] > full)
+    assert logger.poll() is None
+
+
+def test_a_node_that_is_removed_is_up_no_more(controller: Controller) -> None:
+    controller.sampler()
+    logger = controller.hasty(HEARTBEAT_SECONDS=0.1, INVENTORY_SECONDS=0.2)
+    until(lambda: controller.stored() > 20)
+    with controller.opened() as opened:
+        opened.write("DELETE FROM node")
+        query = "SELECT until FROM reachability"
+        until(lambda: time.time() > opened.rows(query)[0]["until"] + 4.0, 30.0)
     assert logger.poll() is None
 
 

@@ -17,7 +17,7 @@ from evc.pure import samples
 from evc.pure.clocks import Moment
 from evc.pure.positions import Position
 from evc.pure.samples import Gap, Sample
-from evc.runbooks.logger.record import Reached, Received, Recorder
+from evc.runbooks.logger.record import Known, Left, Reached, Received, Recorder
 
 MIGRATIONS = Path(__file__).parents[3] / "db"
 NOW = 1.8e9
@@ -145,6 +145,24 @@ def test_spans_of_reachability(opened: Store) -> None:
     rows = opened.rows("SELECT since, until, up, reason FROM reachability ORDER BY id")
     assert [tuple(row.values()) for row in rows] == [
         (NOW, NOW + 60, 1, ""), (NOW + 60, NOW + 90, 0, "no route")]  # fmt: skip
+
+
+def test_a_node_that_left_is_up_no_more(opened: Store) -> None:
+    recorder = Recorder(opened)
+    recorder.write([Reached(name, True, "", NOW) for name in ("cam01", "cam02")])
+    recorder.write([Left("cam01", NOW + 10)])
+    recorder.seen(NOW + 90)
+    rows = opened.rows("SELECT until FROM reachability ORDER BY id")
+    assert rows == [{"until": NOW + 10}, {"until": NOW + 90}]
+
+
+def test_what_a_stream_goes_on_from(opened: Store) -> None:
+    recorder = Recorder(opened)
+    assert recorder.known("cam01") == Known(Position(), down=False)
+    recorder.write([received(3), Reached("cam01", True, "", NOW)])
+    assert recorder.known("cam01") == Known(Position(3), down=False)
+    recorder.write([Reached("cam01", False, "no route", NOW + 60)])
+    assert Recorder(opened).known("cam01") == Known(Position(3), down=True)
 
 
 def test_the_size_of_a_sample(opened: Store, tmp_path: Path) -> None:
