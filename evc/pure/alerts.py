@@ -114,26 +114,44 @@ class Seen:
     sample_age: float | None
     exceeded: Sequence[Threshold] = ()
     unhealthy: Sequence[str] = ()
+    stopped: Sequence[str] = ()
     quiet: Sequence[str] = ()
     blind: Sequence[str] = ()
+    engine: str = ""  # why Docker does not answer
+    local: bool = False
 
 
 Alerts = dict[tuple[str, str], str]
 
 
-def firing(settings: AlertSettings, seen: Sequence[Seen], now: float) -> Alerts:
-    """(node, kind) → what is wrong; node '' is the controller itself."""
-    down = [one for one in seen if not one.up]
-    late = [one for one in down if now - one.since >= settings.tolerance(one.groups)]
-    found: Alerts = {}
-    if late and len(down) == len(seen) >= ALONE:
-        found["", "link"] = f"none of {len(seen)} nodes can be reached: is it this machine's link?"
-    else:
-        found |= {(one.name, "down"): f"cannot be reached: {one.reason}" for one in late}
+def firing(
+    settings: AlertSettings, seen: Sequence[Seen], now: float, standing: Alerts | None = None
+) -> Alerts:
+    """(node, kind) → what is wrong; node '' is the controller itself.
+
+    What stood of a node that cannot be reached now stands on: nobody knows that it is over.
+    """
+    down = {one.name for one in seen if not one.up}
+    found = {key: text for key, text in (standing or {}).items() if key[0] in down}
+    found |= _unreachable(settings, [one for one in seen if not one.local], now)
     for one in seen:
         if one.up:
             found |= _of_a_node(settings, one, now)
     return found
+
+
+def _unreachable(settings: AlertSettings, seen: Sequence[Seen], now: float) -> Alerts:
+    """Of nodes beyond a link: each that is down, or when all are, the link.
+
+    When the first is back after all were down, the others have their time anew.
+    """
+    down = [one for one in seen if not one.up]
+    back = min((one.since for one in seen if one.up), default=0.0)
+    late = [one for one in down if now - max(one.since, back) >= settings.tolerance(one.groups)]
+    if late and len(down) == len(seen) >= ALONE:
+        text = f"none of {len(seen)} nodes can be reached: is it this machine's link?"
+        return {("", "link"): text}
+    return {(one.name, "down"): f"cannot be reached: {one.reason}" for one in late}
 
 
 def _of_a_node(settings: AlertSettings, one: Seen, now: float) -> Alerts:
@@ -141,6 +159,10 @@ def _of_a_node(settings: AlertSettings, one: Seen, now: float) -> Alerts:
     age = now - one.since if one.sample_age is None else one.sample_age
     if age >= settings.silent_after and now - one.since >= SETTLED:
         found[one.name, "silent"] = f"connected, but no sample for {age / 60:.0f} min"
+    if one.engine:
+        found[one.name, "engine"] = f"Docker does not answer: {one.engine}"
+    for model in one.stopped:
+        found[one.name, f"stopped {model}"] = f"{model} should run, and does not"
     for model in one.unhealthy:
         found[one.name, f"unhealthy {model}"] = f"{model} is unhealthy, or restarts again and again"
     for model in one.blind:

@@ -13,6 +13,8 @@ from evc.runbooks.rollups import DAY, first_id
 
 # A span is covered when a sample is this near its beginning: three intervals, or a minute and such.
 SLACK_SECONDS, METERED_SLACK_SECONDS = 15.0, 75.0
+# So many restarts in so many times `unhealthy_after` are a loop: Docker waits a minute at most.
+LOOP, LOOP_SPANS = 3, 5
 _FIGURES = {
     "cpu": "100 - idle",
     "memory": "memory_used",
@@ -22,7 +24,8 @@ _FIGURES = {
     "swap": "100.0 * swap_used / nullif(swap_total, 0)",
 }
 _NODES = """
-SELECT logged_node.id, node.name, node.metered, span.up, span.reason,
+SELECT logged_node.id, node.id AS inventory, node.name, node.metered, node.is_local, span.up,
+  span.reason,
   CASE WHEN span.up THEN span.since ELSE coalesce(
     (SELECT max(until) FROM reachability WHERE node_id = logged_node.id AND up),
     (SELECT min(since) FROM reachability WHERE node_id = logged_node.id)) END AS since,
@@ -36,10 +39,21 @@ WHERE node.registered_at IS NOT NULL
 # Containers that were there for a whole span: how often they were not well, and their model.
 _CONTAINERS = """
 SELECT model, min(sample.time) AS first, count(*) AS seen, max(state = 'running') AS ran,
-  sum(state = 'restarting' OR health = 'unhealthy') AS unwell
+  sum(state = 'restarting' OR health = 'unhealthy') AS unwell,
+  max(restarts) AS restarts, max(restarts) - min(restarts) AS restarted
 FROM sample JOIN container_sample ON sample_id = sample.id
 JOIN container ON container.id = container_id
 WHERE sample.node_id = ? AND sample.id >= ? GROUP BY container.id
+"""
+# Models that have been serving for a whole span, by what EVC was told.
+_ASSIGNED = """
+SELECT model FROM assignment WHERE node_id = ? AND state = 'serving' AND changed_at <= ?
+"""
+# Samples of a span, and in how many of them the agent says that the engine did not answer it.
+_LOOKS = """
+SELECT min(time) AS first, count(*) AS taken, count(problem) AS failed, max(problem) AS problem
+FROM (SELECT time, json_extract(detail, '$.engine') AS problem FROM sample
+      WHERE node_id = ? AND id >= ?)
 """
 # Of camera models: what one of them printed of any frame, and whether it ever does.
 _CAMERAS = """
@@ -52,11 +66,11 @@ _PREDICTED = "SELECT 1 FROM prediction WHERE node = ? AND model = ? AND time >= 
 
 def watch(store: Store, settings: AlertSettings, now: float) -> str:
     """Look once, and record what is new and what is over; both as lines, '' for nothing."""
-    firing = alerts.firing(settings, _seen(store, settings, now), now)
     standing: Alerts = {
         (row["node"], row["kind"]): row["text"]
         for row in store.rows("SELECT node, kind, text FROM alert WHERE until IS NULL")
     }
+    firing = alerts.firing(settings, _seen(store, settings, now), now, standing)
     fired = {key: printable(text) for key, text in firing.items() if key not in standing}
     resolved = {key: text for key, text in standing.items() if key not in firing}
     _record(store, fired, resolved, now)
@@ -90,9 +104,10 @@ def _node(store: Store, settings: AlertSettings, row: dict[str, Any], now: float
         row["reason"],
         None if row["newest"] is None else now - row["newest"],
         [one for one in settings.thresholds if _exceeded(store, row, one, now)],
-        _unhealthy(store, settings, row, now),
-        _quiet(store, settings, row, now),
-        _blind(store, settings, row, now),
+        quiet=_quiet(store, settings, row, now),
+        blind=_blind(store, settings, row, now),
+        local=bool(row["is_local"]),
+        **_containers(store, settings, row, now),
     )
 
 
@@ -112,11 +127,31 @@ def _exceeded(store: Store, row: dict[str, Any], threshold: Threshold, now: floa
     return found["first"] <= begin + _slack(row) and threshold.holds(found["low"], found["high"])
 
 
-def _unhealthy(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> list[str]:
-    begin = now - max(settings.unhealthy_after, _slack(row))
+def _containers(
+    store: Store, settings: AlertSettings, row: dict[str, Any], now: float
+) -> dict[str, Any]:
+    """Of what is in containers: `engine`, `stopped` and `unhealthy` of what was seen."""
+    begin = now - max(settings.unhealthy_after, 2 * _slack(row))
+    latest = begin + _slack(row)  # whatever began later was not there for the whole span
     rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
-    whole = [one for one in rows if one["first"] <= begin + _slack(row)]
-    return sorted({one["model"] for one in whole if one["unwell"] == one["seen"]})
+    (looks,) = store.rows(_LOOKS, (row["id"], first_id(begin)))
+    if looks["first"] is None or looks["first"] > latest:
+        return {}
+    if looks["failed"] * 3 > looks["taken"]:  # one that hangs is not over with every sample
+        return {"engine": looks["problem"]}
+    unwell = {one["model"] for one in rows if one["first"] <= latest
+              and one["unwell"] == one["seen"]}  # fmt: skip
+    ran = {one["model"] for one in rows if one["ran"]}
+    assigned = {one["model"] for one in store.rows(_ASSIGNED, (row["inventory"], begin))}
+    if any(one["restarts"] for one in rows):
+        unwell |= _looping(store, row, now - LOOP_SPANS * (now - begin))
+    return {"stopped": sorted(assigned - ran), "unhealthy": sorted(unwell)}
+
+
+def _looping(store: Store, row: dict[str, Any], begin: float) -> set[str]:
+    """Models started again and again since `begin`: a sample may see one while it runs."""
+    rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
+    return {one["model"] for one in rows if one["restarts"] and one["restarted"] >= LOOP}
 
 
 def _quiet(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> list[str]:

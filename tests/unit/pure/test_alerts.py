@@ -39,6 +39,35 @@ def test_forty_nodes_down_are_the_controllers_own_link() -> None:
     assert kinds(forty[0]) == {("n0", "down")}
 
 
+def test_the_controllers_own_node_does_not_count() -> None:
+    forty = [seen(f"n{number}", up=False, ago=400) for number in range(40)]
+    assert kinds(*forty, seen("here", local=True)) == {("", "link")}
+
+
+def test_when_the_link_is_back_the_others_have_their_time_anew() -> None:
+    first, forty = seen("a", ago=299), [seen(f"n{n}", up=False, ago=900) for n in range(40)]
+    assert kinds(first, *forty) == set()
+    assert len(kinds(seen("a", ago=300), *forty)) == 40
+    assert len(kinds(first, seen("stayed", ago=1000), *forty)) == 40
+
+
+def test_what_stood_of_a_node_that_is_down_is_not_over() -> None:
+    standing = {("n0", "down"): "cannot be reached: x", ("n1", "temperature above 80"): "hot"}
+    gone = [seen(f"n{number}", up=False, ago=400) for number in range(2)]
+    assert {*firing(SETTINGS, gone, NOW, standing)} == {*standing, ("", "link")}
+    one_back = [seen("n0"), gone[1]]
+    assert {*firing(SETTINGS, one_back, NOW, standing)} == {
+        ("n1", "temperature above 80"), ("n1", "down")}  # fmt: skip
+    assert firing(SETTINGS, [seen("n0"), seen("n1")], NOW, standing) == {}
+
+
+def test_an_engine_or_a_model_that_does_not_run() -> None:
+    ill = seen("a", engine="no such file", stopped=["face"])
+    found = firing(SETTINGS, [ill], NOW)
+    assert found["a", "engine"] == "Docker does not answer: no such file"
+    assert found["a", "stopped face"] == "face should run, and does not"
+
+
 def test_connected_without_a_sample_is_silence() -> None:
     assert kinds(seen("a", sample_age=299.0)) == set()
     assert kinds(seen("a", sample_age=300.0)) == {("a", "silent")}

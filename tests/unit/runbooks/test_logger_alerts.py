@@ -103,6 +103,56 @@ def test_unhealthy_and_quiet_models(opened: Store) -> None:
     assert all("resolved" in line for line in at(opened, NOW + 201))
 
 
+LOUD = SETTINGS.model_copy(update={"no_prediction_after": None})
+FACE = {"model": "face", "release": "1", "digest": "d", "state": "running", "health": "healthy"}
+
+
+def test_a_crash_loop_that_is_seen_running_now_and_then(opened: Store) -> None:
+    for seq in range(60):
+        state, restarts = ("restarting", "running")[seq % 6 == 0], seq // 20
+        looping = {**FACE, "state": state, "restarts": 7 + restarts}
+        record(opened, range(seq, seq + 1), containers={"abc": looping})
+    assert at(opened, NOW + 299, LOUD) == []
+    record(opened, range(60, 61), containers={"abc": {**FACE, "restarts": 10}})
+    told = ["cam01: face is unhealthy, or restarts again and again"]
+    assert at(opened, NOW + 301, LOUD) == told
+    record(opened, range(61, 200), containers={"abc": {**FACE, "restarts": 10}})
+    assert at(opened, NOW + 995, LOUD) == [told[0].replace("face is", "resolved: face is")]
+
+
+def assign(opened: Store, model: str) -> None:
+    """As a rollout that ended well at NOW leaves it on cam01."""
+    given = {"model": model}
+    opened.write("INSERT INTO release (model, version, hash, source, config, built_at)"
+                 " VALUES (:model, '1', 'h', '', '{}', 0)", given)  # fmt: skip
+    opened.write("INSERT INTO deployment (model, release_id, selector, created_at)"
+                 " SELECT model, id, 'all', 0 FROM release")  # fmt: skip
+    opened.write("INSERT INTO assignment (node_id, model, deployment_id, state, changed_at)"
+                 " SELECT 1, model, id, 'serving', :now FROM deployment", {"now": NOW})  # fmt: skip
+
+
+@pytest.mark.parametrize("left", [{}, {"abc": {**FACE, "state": "exited"}}], ids=["gone", "exited"])
+def test_a_model_that_should_run_and_does_not(opened: Store, left: Any) -> None:
+    assign(opened, "face")
+    record(opened, range(20), containers={"abc": FACE, "old": {**FACE, "state": "exited"}})
+    record(opened, range(20, 43), containers=left)
+    assert at(opened, NOW + 214, LOUD) == []
+    record(opened, range(43, 50), containers=left)
+    assert at(opened, NOW + 246, LOUD) == ["cam01: face should run, and does not"]
+    record(opened, range(50, 51), containers={"new": FACE})
+    assert at(opened, NOW + 251, LOUD) == ["cam01: resolved: face should run, and does not"]
+
+
+def test_an_engine_that_does_not_answer(opened: Store) -> None:
+    assign(opened, "face")
+    record(opened, range(20), containers={"abc": FACE})
+    for seq in range(20, 50):  # a look that hangs takes two samples
+        record(opened, range(seq, seq + 1), **({"engine": "timed out"} if seq % 2 else {}))
+    assert at(opened, NOW + 246, LOUD) == ["cam01: Docker does not answer: timed out"]
+    record(opened, range(50, 75), containers={"abc": FACE})
+    assert at(opened, NOW + 371, LOUD) == ["cam01: resolved: Docker does not answer: timed out"]
+
+
 def test_a_camera_without_a_new_frame(opened: Store) -> None:
     for model, mode in (("shop", "camera"), ("face", "http")):
         opened.write(
