@@ -87,6 +87,21 @@ def status(folder: str | None, output: str) -> None:
     console.show_table(("PART", "VALUE", "STATE"), rows, "")
 
 
+@command.command()
+@click.pass_obj
+def renew(folder: str | None) -> None:
+    """Renew the certificate of a registry that runs, if it lasts less than a month.
+
+    The logger and `evc service install` do that every day.
+
+    \b
+    Example:
+      evc registry renew
+    """
+    if not registry.renew(console.fleet(folder), console.say):
+        console.say("Nothing to renew.")
+
+
 @command.command("list")
 @console.output_option
 @click.pass_obj

@@ -40,11 +40,10 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
-# Job → the words of its command, and when it runs. A certificate in its last days is renewed by
-# bringing the registry up.
+# Job → the words of its command, and when it runs.
 JOBS = {
     "sync": (["sync"], "OnCalendar=*:0/15"),
-    "renewal": (["registry", "up"], "OnCalendar=daily"),
+    "renewal": (["registry", "renew"], "OnCalendar=daily"),
 }
 
 

@@ -62,5 +62,5 @@ def _need_systemd() -> None:
     if not system.SYSTEMD.is_dir():
         raise EvcError(
             "systemd does not run on this machine",
-            "let cron start it: `@reboot evc -C DIR logger`, and `@daily evc -C DIR registry up`",
+            "let cron start it: `@reboot evc -C DIR logger`, and `@daily evc -C DIR sync`",
         )

@@ -265,12 +265,18 @@ def test_an_old_certificate_is_renewed_by_restarting_only_the_registry(fleet: Fl
     (folder / "server.crt").write_text(old.certificate)
     (folder / "server.key").write_text(old.key)
     before = identity(fleet)
-    said: list[str] = []
-    registry.ensure(fleet, said.append)
+    assert "its new certificate" in evc(fleet, "renew").stderr
     after = identity(fleet)
     assert [one for one, _ in after] == [one for one, _ in before], "the same containers"
     assert all(new != old for (_, new), (_, old) in zip(after, before, strict=True)), "restarted"
     assert read(fleet, "status")["certificate_days_left"] > 390
+    assert "Nothing to renew" in evc(fleet, "renew").stderr and identity(fleet) == after
+
+
+def test_a_registry_that_was_taken_down_is_not_renewed(fleet: Fleet) -> None:
+    evc(fleet, "down")
+    assert "Nothing to renew" in evc(fleet, "renew").stderr
+    assert read(fleet, "status")["writer"]["container"] == "absent"
 
 
 def test_while_another_command_holds_the_lock_it_is_named(fleet: Fleet) -> None:

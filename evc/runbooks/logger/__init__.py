@@ -82,11 +82,12 @@ class Logger:
         self._recorder = Recorder(store)
         self._streams: dict[str, tuple[Stream, asyncio.Task[None]]] = {}
         self._database = asyncio.Lock()  # a connection is one thread's at a time
+        self._stored = time.monotonic()  # when the database took something last
 
     async def run(self) -> dict[str, bool]:
         """From the first connection to the last row; see `logger.run`."""
         config = self._fleet.config()
-        jobs = Jobs(self._fleet, config, self._say)
+        jobs = Jobs(self._fleet, config, self._say, lambda: time.monotonic() - self._stored)
         queue: asyncio.Queue[Item] = asyncio.Queue(QUEUE_LINES)
         self._budget = config.metered.budget
         agents = Agents(self._fleet)
@@ -203,6 +204,7 @@ class Logger:
         """Write in a thread, so that a slow disk stops no stream."""
         async with self._database:
             await asyncio.to_thread(work, value)
+            self._stored = time.monotonic()
 
     async def _store_it(self, batch: list[Item], stop: asyncio.Event) -> None:
         """Try until the disk takes it; meanwhile the queue fills, and the nodes keep the rest."""

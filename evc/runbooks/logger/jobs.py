@@ -22,11 +22,16 @@ from evc.runbooks.logger import alerts
 from evc.runbooks.logger.stream import Say
 from evc.runbooks.logger.telling import Teller
 
-ROLL_MINUTES, PRUNE_HOURS, CATALOGUE_HOURS = 5, 6, 1
-ALERT_SECONDS, PING_SECONDS, PLACE_MINUTES, OWN_SECONDS = 30, 60, 10, 5
-LOG_SECONDS, LOG_BYTES, LOG_WAIT_SECONDS = 30, 16 * 2**20, 2.0
+MINUTE, HOUR = 60, 3600
+# How often each is done, in seconds.
+EVERY = {"rollups": 5 * MINUTE, "retention": 6 * HOUR, "alerts": 30, "catalogue": HOUR,
+         "certificate": 24 * HOUR, "places": 10 * MINUTE, "log": 30, "controller": 5,
+         "ping": MINUTE}  # fmt: skip
+AT_ONCE = ("rollups", "places", "certificate")  # what a logger before this one left, or never did
+LOG_BYTES, LOG_WAIT_SECONDS = 16 * 2**20, 2.0
 NOMINATIM_SECONDS = 1.5  # between two requests: its rules say a second
 POLL_SECONDS, FAREWELL_SECONDS, COMMAND_SECONDS = 1.0, 1.0, 300.0
+AGAIN_SECONDS, UNSTORED_SECONDS = 30.0, 120.0
 
 
 Work = Callable[[Store, rollups.Stopped], object]
@@ -35,8 +40,12 @@ Work = Callable[[Store, rollups.Stopped], object]
 class Jobs:
     """The thread, from `start` to `end`."""
 
-    def __init__(self, fleet: Fleet, config: ServerConfig, say: Say) -> None:
+    def __init__(
+        self, fleet: Fleet, config: ServerConfig, say: Say, unstored: Callable[[], float]
+    ) -> None:
+        """`unstored` says for how many seconds the logger has stored nothing."""
         settings = self._settings = config.alerts
+        self._unstored = unstored
         self._fleet, self._geocoding, self._say = fleet, config.geocoding, say
         self._machine = Machine(fleet.database)
         self._teller = Teller(settings)
@@ -52,25 +61,37 @@ class Jobs:
         self._thread.join(FAREWELL_SECONDS)
 
     def _run(self) -> None:
-        migrations = fleets.share() / "db"
-        with store.opened(self._fleet.database, migrations) as opened:
-            opened.need_not_wait()
-            planned = schedule.Scheduler()
-            for name, work, every in (
-                ("rollups", rollups.roll, planned.every(ROLL_MINUTES).minutes),
-                ("retention", prune, planned.every(PRUNE_HOURS).hours),
-                ("alerts", self._alerts, planned.every(ALERT_SECONDS).seconds),
-                ("catalogue", self._catalogue, planned.every(CATALOGUE_HOURS).hours),
-                ("places", self._places, planned.every(PLACE_MINUTES).minutes),
-                ("log", self._shorten, planned.every(LOG_SECONDS).seconds),
-                ("controller", self._own, planned.every(OWN_SECONDS).seconds),
-                ("ping", self._ping, planned.every(PING_SECONDS).seconds),
-            ):
-                every.do(self._do, name, work, opened)
-            self._do("rollups", rollups.roll, opened)  # what a logger before this one left
-            self._do("places", self._places, opened)
-            while not self._stop.wait(POLL_SECONDS):
-                planned.run_pending()
+        """Until the end; a database that cannot be opened now may be later."""
+        while not self._stop.is_set():
+            try:
+                with store.opened(self._fleet.database, fleets.share() / "db") as opened:
+                    self._work(opened)
+            except Exception as error:
+                self._say("jobs", level="error", reason=str(error))
+                self._stop.wait(AGAIN_SECONDS)
+
+    def _work(self, opened: Store) -> None:
+        opened.need_not_wait()
+        planned, works = schedule.Scheduler(), self._works()
+        for name, work in works.items():
+            planned.every(EVERY[name]).seconds.do(self._do, name, work, opened)
+        for name in AT_ONCE:
+            self._do(name, works[name], opened)
+        while not self._stop.wait(POLL_SECONDS):
+            planned.run_pending()
+
+    def _works(self) -> dict[str, Work]:
+        return {
+            "rollups": rollups.roll,
+            "retention": prune,
+            "alerts": self._alerts,
+            "catalogue": self._catalogue,
+            "certificate": self._certificate,
+            "places": self._places,
+            "log": self._shorten,
+            "controller": self._own,
+            "ping": self._ping,
+        }
 
     def _do(self, name: str, work: Work, opened: Store) -> None:
         """Do one job; whatever is wrong with it is said, and that is all: it comes again."""
@@ -109,21 +130,37 @@ class Jobs:
         opened.write_all(f"INSERT INTO controller ({', '.join(row)}) VALUES ({marks})", [row])
 
     def _ping(self, _opened: Store, _stopped: rollups.Stopped) -> None:
-        if self._settings.ping and (problem := notices.ping(self._settings.ping)):
+        """Not while nothing is stored: then somebody should look."""
+        if not self._settings.ping:
+            return
+        if (seconds := self._unstored()) > UNSTORED_SECONDS:
+            problem = f"withheld: nothing was stored for {seconds:.0f} s"
+        else:
+            problem = notices.ping(self._settings.ping)
+        if problem:
             self._say("ping failed", level="warning", reason=problem)
 
     def _catalogue(self, _opened: Store, _stopped: rollups.Stopped) -> None:
-        """The registry's repositories and tags, by a process of its own: it needs much memory."""
-        words = ["-m", "evc", "-C", str(self._fleet.root), "registry", "list", "-o", "json"]
+        """The registry's repositories and tags."""
+        self._evc("catalogue", "registry", "list", "-o", "json")
+
+    def _certificate(self, _opened: Store, _stopped: rollups.Stopped) -> None:
+        """The registry's, in its last days."""
+        if (self._fleet.certs / "registry").exists():
+            self._evc("certificate", "registry", "renew")
+
+    def _evc(self, name: str, *words: str) -> None:
+        """Run EVC as a process of its own: what that needs would stay in memory here."""
+        command = [sys.executable, "-m", "evc", "-C", str(self._fleet.root), *words]
         null = subprocess.DEVNULL
-        process = subprocess.Popen([sys.executable, *words], stdin=null, stdout=null, stderr=null)
+        process = subprocess.Popen(command, stdin=null, stdout=null, stderr=null)
         deadline = time.monotonic() + COMMAND_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             if self._stop.wait(POLL_SECONDS):
                 break
         process.kill()
         if process.wait() > 0:
-            self._say("catalogue", level="warning", reason="`evc registry list` failed")
+            self._say(name, level="warning", reason=f"`evc {words[0]} {words[1]}` failed")
 
 
 def prune(opened: Store, stopped: rollups.Stopped) -> int:

@@ -23,7 +23,8 @@ from evc.runbooks.registry.files import SIDES, Registry
 from evc.runbooks.registry.images import Stored
 from evc.runbooks.registry.logins import Login
 
-__all__ = ["Login", "Registry", "Status", "Stored", "down", "ensure", "import_image", "load"]
+__all__ = ["Login", "Registry", "Status", "Stored",
+           "down", "ensure", "import_image", "load", "renew"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,18 @@ def up(fleet: Fleet, say: Say) -> Registry:
 def ensure(fleet: Fleet, say: Say) -> Registry:
     """The registry, brought up if anything is amiss with it; a fraction of a second if not."""
     return load(fleet) if not another.find(fleet) and _is_well(fleet) else up(fleet, say)
+
+
+def renew(fleet: Fleet, say: Say) -> bool:
+    """Bring the registry up anew if something is amiss, a certificate in its last days too.
+
+    False when there was nothing to do. One that was taken down stays so, and another's is theirs.
+    """
+    ours = not another.find(fleet) and place.kept(fleet)
+    if not ours or Containers(fleet).state("writer") != "running" or _is_well(fleet):
+        return False
+    up(fleet, say)
+    return True
 
 
 def load(fleet: Fleet) -> Registry:
