@@ -156,6 +156,7 @@ def connect(path: Path, migrations: Path) -> Store:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         _migrate(connection, path, migrations)
+        _refuse_triggers(connection, path, migrations)
     except _DAMAGED as error:
         raise Damaged(str(path), error) from None
     except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
@@ -169,6 +170,18 @@ def _refuse_foreign(connection: apsw.Connection, path: Path) -> None:
         raise EvcError(
             f"{path} is somebody else's database",
             "is it the original's? Move it away, and `evc db import FILE` takes in what it holds",
+        )
+
+
+def _refuse_triggers(connection: apsw.Connection, path: Path, migrations: Path) -> None:
+    """A trigger does what its author wants whenever EVC writes."""
+    known = "".join(file.read_text(encoding="utf-8") for file in _files(migrations))
+    found = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+    others = sorted(name for name, sql in found if sql not in known)
+    if others:
+        raise EvcError(
+            f"{path} has triggers that are not EVC's: {', '.join(others)[:300]}",
+            "see what they do (`sqlite3 FILE .schema`), and `DROP TRIGGER` them",
         )
 
 

@@ -120,7 +120,8 @@ class Jobs:
         file = self._fleet.database.with_name(self._fleet.database.name + "-wal")
         size = file.stat().st_size
         if size > LOG_BYTES and not opened.shorten_log(LOG_WAIT_SECONDS):
-            reason = f"a program reads without an end: the write-ahead log has {size >> 20} MB"
+            log = f"the write-ahead log has {size >> 20} MB, and grows until it ends"
+            reason = f"a program reads without an end: {log} (`fuser {file}` names it)"
             self._say("log", level="error", reason=reason)
 
     def _own(self, opened: Store, _stopped: rollups.Stopped) -> None:

@@ -51,8 +51,8 @@ class Controller:
     def opened(self) -> Any:
         return store.opened(self.fleet.database, fleets.share() / "db")
 
-    def sampler(self) -> subprocess.Popen[str]:
-        words = [str(self.home / "evc_agent.py"), "sample", "--interval", "0.02"]
+    def sampler(self, interval: str = "0.02") -> subprocess.Popen[str]:
+        words = [str(self.home / "evc_agent.py"), "sample", "--interval", interval]
         return self._start(words, {"EVC_NODE_HOME": str(self.home)})
 
     def logger(self, *words: str) -> subprocess.Popen[str]:
@@ -85,7 +85,7 @@ class Controller:
         with self.opened() as opened:
             return int(opened.rows("SELECT count(*) AS n FROM sample")[0]["n"])
 
-    def end(self) -> None:
+    def close(self) -> None:
         for process in self.running:
             process.kill()
             process.communicate()
@@ -95,7 +95,7 @@ class Controller:
 def controller(tmp_path: Path) -> Iterator[Controller]:
     found = Controller(init(tmp_path / "fleet"))
     yield found
-    found.end()
+    found.close()
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:

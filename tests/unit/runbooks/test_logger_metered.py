@@ -31,7 +31,7 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
     with found.opened() as opened:
         opened.write("UPDATE node SET metered = 1")
     yield found
-    found.end()
+    found.close()
 
 
 def test_killed_at_random_each_sample_is_in_one_minute_and_can_be_had(
