@@ -191,6 +191,18 @@ class TestProgram:
         lines = lines_of(program.start("follow", program=copy), 3)
         assert lines[1]["silent"] >= 0.5 and lines[2]["silent"] >= 1.0
 
+    def test_it_syncs_once_a_minute(self, program: Program) -> None:
+        """Minutes of a second, and a byte on stderr for each ring that is synced."""
+        copy = program.copy("MINUTE = 60.0", "MINUTE = 1.0", "full.append(os.open(self._folder, ",
+                            "os.write(2, b's'); full.append(os.open(self._folder, ")  # fmt: skip
+        sampler = program.sample(copy)
+        assert until(lambda: len(on_disk(program.ring)) > 200)
+        sampler.kill()
+        _, synced = sampler.communicate()
+        lines = on_disk(program.ring)
+        minutes = int(lines[-1]["up"]) - int(lines[0]["up"])
+        assert minutes >= 3 and abs(len(synced) - minutes) <= 1
+
     def test_its_clocks_are_said_again(self, program: Program) -> None:
         copy = program.copy(
             "os.O_RDONLY), 5.0", "os.O_RDONLY), 0.1", "HELLO_SECONDS = 3600.0", "HELLO_SECONDS = 1"

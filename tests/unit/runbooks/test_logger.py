@@ -30,6 +30,7 @@ from evc.runbooks.init import init
 from tests.checker import missing_and_double, ring_lines
 
 AGENT = Path(__file__).parents[3] / "playbooks" / "files" / "evc_agent.py"
+BEFORE = AGENT.parents[2] / "tests" / "unit" / "data" / "evc_agent_before.txt"
 NODE = "here"
 
 
@@ -125,6 +126,22 @@ def test_told_to_stop_it_ends_with_everything_stored(controller: Controller) -> 
 def max_seq(controller: Controller) -> int:
     with controller.opened() as opened:
         return int(opened.rows("SELECT max(seq) AS seq FROM sample")[0]["seq"] or 0)
+
+
+def test_an_agent_of_the_release_before_is_read(controller: Controller) -> None:
+    """Its lines are all there; streaming does not wait for the new one, that cannot be brought."""
+    (controller.home / "evc_agent.py").write_bytes(BEFORE.read_bytes())
+    sampler = controller.sampler()
+    logger = controller.logger()
+    until(lambda: controller.stored() > 50)
+    sampler.kill()
+    sampler.wait()
+    before = ring_lines(controller.ring)
+    until(lambda: max_seq(controller) >= max(seq for _, seq in before))
+    logger.terminate()
+    assert logger.wait(timeout=10) == 0
+    with controller.opened() as opened:
+        assert missing_and_double(opened, NODE, before) == ([], [])
 
 
 def test_a_second_logger_is_told_who_logs(controller: Controller) -> None:

@@ -45,7 +45,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
                 " VALUES (?, ?, '192.0.2.1', ?, 0, 0)", (number, name, number))  # fmt: skip
         found.write("INSERT INTO place VALUES (1, '시장 골목 7', NULL, NULL)")
         recorder, now = Recorder(found), time.time()
-        recorder.write([Reached("cam01", True, "", now), received(1)])
+        recorder.write([Reached("cam01", True, "", now - 2 * DAY), received(1)])
         recorder.write([Reached("cam02", False, "no route", now - DAY), received(1, "cam02")])
         found.write("UPDATE reachability SET since = ?, until = ? WHERE NOT up", (now - DAY, now))
         found.write("INSERT INTO controller VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0)", (now - 99 * DAY,))

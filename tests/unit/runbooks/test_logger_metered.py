@@ -19,7 +19,13 @@ from evc.runbooks.init import init
 from evc.runbooks.logger.metered import Meter, UsedUp
 from evc.runbooks.logger.record import Carried
 from tests.checker import Key, covered, missing_and_double, ring_lines
-from tests.unit.runbooks.test_logger import NODE, Controller, kill_as_the_position_moves, until
+from tests.unit.runbooks.test_logger import (
+    BEFORE,
+    NODE,
+    Controller,
+    kill_as_the_position_moves,
+    until,
+)
 
 ROLLED = """SELECT figure, min(low) AS low, max(high) AS high, sum(count) AS count,
             sum(mean * count) / sum(count) AS mean FROM minute GROUP BY figure ORDER BY figure"""
@@ -58,6 +64,21 @@ def test_killed_at_random_each_sample_is_in_one_minute_and_can_be_had(
         for one, other in zip(rolled, opened.rows(ROLLED), strict=True):
             assert {**one, "mean": 0} == {**other, "mean": 0}
             assert one["mean"] == pytest.approx(other["mean"], rel=1e-3, abs=0.01)
+
+
+def test_minutes_of_an_agent_of_the_release_before(controller: Controller) -> None:
+    (controller.home / "evc_agent.py").write_bytes(BEFORE.read_bytes())
+    sampler = controller.sampler()
+    until(lambda: any(controller.ring.glob("*.log")) and len(ring_lines(controller.ring)) > 100)
+    logger = controller.logger()
+    until(lambda: controller.stored() > 0)
+    sampler.kill()
+    sampler.wait()
+    logger.terminate()
+    assert logger.wait(timeout=10) == 0
+    with controller.opened() as opened:
+        wrote = received(opened, controller.ring)
+        assert sorted(covered(opened, NODE)) == sorted(wrote) != []
 
 
 def received(opened: Store, ring: Path) -> dict[Key, str]:
