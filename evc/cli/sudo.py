@@ -14,14 +14,19 @@ import click
 from evc.doors.fleet import Fleet, read_private, write_private
 from evc.pure import passwords
 from evc.pure.errors import BadInput
+from evc.pure.secret import Secret
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def options(command: Command) -> Command:
     """`--sudo-file` and `--ask-sudo`."""
-    ask = click.option("--ask-sudo", is_flag=True, help="Ask for the sudo password; not kept.")
-    text = "0600 file: the sudo password, or a line `NAME: PASSWORD` for each node; - for stdin."
+    ask = click.option(
+        "--ask-sudo",
+        is_flag=True,
+        help="Ask for the sudo password, or one for each node; not kept.",
+    )
+    text = "0600 file (- for stdin): the sudo password, or a line `NAME: PASSWORD` for each node."
     return click.option("--sudo-file", metavar="FILE", help=text)(ask(command))
 
 
@@ -33,14 +38,11 @@ def private_files(
     if file is None and not ask:
         yield {}
         return
-    text = _typed(nodes) if ask else _read(str(file))
+    text = "" if ask else _read(str(file))
     if file and file != "-" and not ask and passwords.is_for_all(text):
         yield dict.fromkeys(nodes, Path(file).absolute())
         return
-    if ask or file == "-":
-        found = passwords.one_for_all(text, nodes)
-    else:
-        found = passwords.read(text, str(file), nodes)
+    found = _asked(nodes) if ask else passwords.read(text, _named(str(file)), nodes)
     with tempfile.TemporaryDirectory(prefix=".sudo-", dir=fleet.certs) as folder:
         drafts = {name: Path(folder) / name for name in found}
         for name, draft in drafts.items():
@@ -49,12 +51,26 @@ def private_files(
 
 
 def _read(file: str) -> str:
-    return sys.stdin.readline().rstrip("\n") if file == "-" else read_private(Path(file))
+    return sys.stdin.read() if file == "-" else read_private(Path(file))
 
 
-def _typed(nodes: Sequence[str]) -> str:
+def _named(file: str) -> str:
+    return "stdin" if file == "-" else file
+
+
+def _asked(nodes: Sequence[str]) -> dict[str, Secret]:
+    """Node → the password that was typed: one for all, or nothing and then one for each."""
     if not sys.stdin.isatty():
         raise BadInput("there is no terminal to ask on", "--sudo-file FILE, or - for stdin")
-    where = nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes"
-    password: str = click.prompt(f"sudo password on {where}", hide_input=True, err=True)
+    if len(nodes) > 1:
+        one = _typed(f"{len(nodes)} nodes (Enter: each has its own)", "")
+        if one:
+            return passwords.one_for_all(one, nodes)
+    return {name: Secret(_typed(name)) for name in nodes}
+
+
+def _typed(where: str, default: str | None = None) -> str:
+    password: str = click.prompt(
+        f"sudo password on {where}", default, hide_input=True, show_default=False, err=True
+    )
     return password
