@@ -21,6 +21,7 @@ from source import Newest, address
 INTERVAL = float(os.environ.get("INTERVAL", "1"))  # seconds between two looks
 KEEP_HOURS = float(os.environ.get("KEEP_HOURS", "0"))
 KEPT = Path(os.environ.get("KEPT", "/cache/frames"))
+FORGET_SECONDS = 60.0  # between two looks for frames that were kept long enough
 
 
 class Look:
@@ -54,9 +55,20 @@ def say(results: list[dict[str, object]], seconds: float) -> None:
 
 
 def keep(folder: Path, frame: np.ndarray, now: float) -> None:
-    """Store a frame, and remove those that are older than KEEP_HOURS."""
+    """Store a frame, named by its time."""
     folder.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(folder / f"{int(now * 1000)}.jpg"), frame)
+
+
+def forget_on(folder: Path) -> None:
+    """Remove what was kept long enough, for ever: no face may come, nor even a frame."""
+    while True:
+        forget(folder, time.time())
+        time.sleep(FORGET_SECONDS)
+
+
+def forget(folder: Path, now: float) -> None:
+    """Remove the frames that are older than KEEP_HOURS; all of them when none are to be kept."""
     for old in folder.glob("*.jpg"):
         if int(old.stem) / 1000 < now - KEEP_HOURS * 3600:
             old.unlink()
@@ -85,6 +97,7 @@ def handler(look: Look) -> type[BaseHTTPRequestHandler]:
 
 
 def main() -> None:
+    threading.Thread(target=forget_on, args=(KEPT,), daemon=True).start()
     look = Look(Newest(address()))
     threading.Thread(target=look.go_on, daemon=True).start()
     Server(("0.0.0.0", int(os.environ.get("PORT", "8010"))), handler(look)).serve_forever()
