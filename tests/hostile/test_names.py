@@ -24,6 +24,7 @@ ADDRESSES = ["-oProxyCommand=touch x", "-l", "`touch x`", "$(touch x)", "h;touch
              "h\n", "h\0", "user@h", "[::1]", "a:b", "fe80::1%lo", "h#x", "h'", "호스트",
              "x" * 254]  # fmt: skip
 USERS = ["-lroot", "root\x07", "root\n", "a b", "a;id", "$(id)", "root@h", "{{ x }}", "x" * 33]
+LABELS = ["site=a\nb", "si\nte=a\nb", "site=a\rb", "site=a\x85b", "site=a\u2028b", "site=\0"]
 PORTS = ["0", "65536", "22 ", " 22", "+22", "-22", "2_2", "0x16", "22;id", "٢٢", "1" * 40]
 
 
@@ -37,6 +38,24 @@ def test_an_address_is_no_option_and_no_command(controller: Controller, address:
 def test_a_user_is_an_account(controller: Controller, user: str) -> None:
     refused(controller, "node", "add", "cam", "127.0.0.1", f"--user={user}")
     in_files(f"ip: h, user: {quoted(user)}", "user")
+
+
+@pytest.mark.parametrize("label", LABELS, ids=repr)
+def test_a_label_is_one_line(controller: Controller, label: str) -> None:
+    """Of a node, and of an image: that one carries the model's name and version."""
+    refused(controller, "node", "add", "cam", "127.0.0.1", f"--label={label}")
+    key, _, value = label.partition("=")
+    table = Path("nodes.csv")
+    table.write_text(f'name,address,labels\ncam,127.0.0.1,"{key}={value}"\n')
+    code, said = controller.evc("node", "import", str(table))
+    assert (code, controller.nodes(), settled(controller.network)) == (2, [], 0), said
+    table.unlink()
+    for text in (
+        CONFIG.replace("eye", quoted(value)),
+        CONFIG.replace("1.10", quoted(value)),
+    ):
+        with pytest.raises(BadInput):
+            schema.read(text, "f", ProjectConfig)
 
 
 @pytest.mark.parametrize("port", PORTS, ids=repr)
