@@ -193,7 +193,7 @@ def _serve_once(journal, order):
     container = engine.create("evc-smoke-%s" % order["id"], config)
     try:
         engine.start(container)
-        address = engine.inspect(container)["NetworkSettings"]["IPAddress"]
+        address = engine.inspect(container)["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
         check = dict(order["test"]["health"], host=address)
         health.wait(container, check, lambda state: journal.progress("test", line=state))
         health.settle(container, check, swap.SETTLE_SECONDS)
