@@ -11,7 +11,7 @@ from evc.cli import console, progress
 from evc.pure.errors import BadInput, Exit
 from evc.runbooks import doctor
 from evc.runbooks import nodes as inventory
-from evc.runbooks.doctor import Finding
+from evc.runbooks.findings import Finding
 from evc.runbooks.progress import Progress
 
 

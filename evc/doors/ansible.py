@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Result:
     message: str = ""
     changed: bool = False
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    times: dict[str, tuple[float, float]] = field(default_factory=dict)  # epoch seconds, by task
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def _note(
 ) -> None:
     if kind == "runner_on_ok":
         result.tasks[task] = answer
+        if data.get("start"):
+            result.times[task] = (_epoch(data["start"]), _epoch(data["end"]))
         result.changed = result.changed or bool(answer.get("changed"))
     elif kind == "runner_on_unreachable":
         result.ok = result.reachable = False
@@ -140,6 +144,11 @@ def _note(
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
         result.ok = False
         result.message = f"{task}: {_message(answer)}"
+
+
+def _epoch(text: str) -> float:
+    """When a task began or ended by this machine's clock, which ansible-runner tells in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
 def _message(answer: dict[str, Any]) -> str:

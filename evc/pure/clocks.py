@@ -57,6 +57,11 @@ class Clock:
         return Moment(round(time, 3), True)
 
 
+def offset(clock: float, asked: float, answered: float) -> float:
+    """Seconds, at least, by which a node's clock is off that was read between two moments here."""
+    return min(clock - asked, 0.0) + max(clock - answered, 0.0)
+
+
 def of_event(clock: float, sample: Sample, moment: Moment) -> float:
     """When an event of a sample happened, by the same clock as the sample's moment."""
     age = sample.clock - clock

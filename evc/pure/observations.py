@@ -74,6 +74,7 @@ class Observation(_Answer):
     mark: Short = ""
     controller: Short = ""
     clock: Annotated[float, Field(ge=0, lt=1e11)]
+    clock_offset: float = 0.0  # seconds by the controller's clock, which fills it in
     facts: Facts
     certs: Annotated[dict[Short, Short], Field(max_length=200)] = {}
     login: Short = ""

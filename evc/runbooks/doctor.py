@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from evc.doors import docker as engine
 from evc.doors import system
@@ -15,27 +12,16 @@ from evc.pure import config, plan
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
-from evc.runbooks import base_images, register, registry, repair, trust
+from evc.runbooks import base_images, findings, register, registry, repair, trust
 from evc.runbooks import nodes as inventory
+from evc.runbooks.findings import Finding, Level
 from evc.runbooks.grafana import native as grafana
 from evc.runbooks.probe import Answer, probe
 from evc.runbooks.progress import Progress
 
-Level = Literal["ok", "warning", "problem"]
-
 MIN_FREE_BYTES = 5 * 1024**3
 # Program → the Debian package that brings it.
 PROGRAMS = {"ssh": "openssh-client", "git": "git", "docker": "docker.io"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: where, how it is, and what to do about it."""
-
-    where: str
-    what: str
-    level: Level = "ok"
-    remedy: str = ""
 
 
 def fix_controller(progress: Progress) -> None:
@@ -86,8 +72,10 @@ def fleet_folder(fleet: Fleet, store: Store, fix: bool, progress: Progress) -> l
         ("hosts.ini is as EVC wrote it", lambda: inventory.render_inventory(fleet, store)),
         ("the registry answers", lambda: _registry(fleet, progress)),
     ]
-    found = [_tried(what, check) for what, check in checks]
-    found += _unneeded(fleet) if found[0].level == "ok" else []
+    found = [findings.tried(what, check) for what, check in checks]
+    if found[0].level == "ok":
+        found += _unneeded(fleet) + findings.network_files(fleet)
+    found += findings.secret_files(fleet, fix)
     free = system.free_bytes(fleet.root)
     if free < MIN_FREE_BYTES:
         what, remedy = f"only {free / 1e9:.1f} GB free", "make room: images and records need it"
@@ -124,18 +112,19 @@ def nodes(
     registered = [node for node in chosen if node.registered]
     if fix and registered:
         _fix_nodes(fleet, registered, progress)
-    before = time.time()
     answers = probe(fleet, registered)
     inventory.refresh(store, answers)
-    middle = (before + time.time()) / 2
-    found = []
+    places = findings.tunnels(fleet, registered)
+    found = [*places.values(), *findings.login_files(chosen)]
     for node in chosen:
         if node.name in answers:
-            found += _node(fleet, node, answers[node.name], middle)
+            found += _node(fleet, node, answers[node.name], places.get(node.tunnel))
         else:
             remedy = "" if node.revoked else "evc node add, evc run"
             found.append(Finding(node.name, node.unusable, "warning", remedy))
-    return found
+    names = {name for name, one in answers.items() if isinstance(one, Observation)}
+    now = [node for node in inventory.everyone(store) if node.name in names]
+    return found + findings.wished(fleet, store, now)
 
 
 def _fix_nodes(fleet: Fleet, registered: Sequence[Node], progress: Progress) -> None:
@@ -146,23 +135,24 @@ def _fix_nodes(fleet: Fleet, registered: Sequence[Node], progress: Progress) -> 
             progress.say(error.message)
 
 
-def _node(fleet: Fleet, node: Node, answer: Answer, now: float) -> list[Finding]:
+def _node(fleet: Fleet, node: Node, answer: Answer, place: Finding | None) -> list[Finding]:
     if not isinstance(answer, Observation):
-        remedy = f"evc node add {node.name}" if answer.reachable else "check power, network, sshd"
-        return [Finding(node.name, answer.reason, "problem", remedy)]
+        if not answer.reachable:
+            return [findings.unreached(node, answer.reason, place)]
+        return [Finding(node.name, answer.reason, "problem", f"evc node add {node.name}")]
     planned = plan.plan(answer, trust.expected(fleet, node), [])
     repairs = [
         Finding(node.name, action.reason, "problem", "evc doctor --fix")
         for action in planned.actions
     ]
-    warnings = [
-        Finding(node.name, *_split(text)) for text in register.findings(answer, answer.clock - now)
-    ]
+    warnings = [Finding(node.name, *_split(text)) for text in register.findings(answer)]
     if not answer.watching:
         what = "the watcher that finishes interrupted swaps does not run"
         warnings.append(Finding(node.name, what, "warning", "start cron or systemd there"))
     if planned.blocked:
-        repairs.append(Finding(node.name, planned.blocked, "problem", "--adopt takes it over"))
+        what, _, remedy = planned.blocked.partition(": ")
+        adopt = f"evc node add {node.name} --adopt takes it over"
+        repairs.append(Finding(node.name, what, "problem", remedy or adopt))
     return repairs + warnings or [Finding(node.name, "well")]
 
 
@@ -175,14 +165,6 @@ def _registry(fleet: Fleet, progress: Progress) -> None:
     """A registry that was set up is brought up where it is down, and its certificate renewed."""
     registry.load(fleet)
     registry.ensure(fleet, progress.say)
-
-
-def _tried(what: str, check: Callable[[], object]) -> Finding:
-    try:
-        check()
-    except EvcError as error:
-        return Finding("fleet", error.message, "problem", error.remedy)
-    return Finding("fleet", what)
 
 
 def _install(package: str) -> str:

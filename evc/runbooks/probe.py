@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evc.doors.ansible import Result
 from evc.doors.fleet import Fleet
-from evc.pure import observations
+from evc.pure import clocks, observations
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
@@ -16,6 +17,9 @@ from evc.pure.outcomes import Word
 from evc.runbooks import generations, host_keys, plays
 
 _REFUSED = re.compile("Host key verification failed|HOST IDENTIFICATION HAS CHANGED")
+
+
+ANY_TIME = (0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ def _answer(result: Result) -> Answer:
         said = result.message if task is None else str(task.get("stderr", ""))[-300:]
         return Silent(f"EVC's program does not run there: {said}", reachable=True)
     try:
-        return observations.read(str(task.get("stdout", "")))
+        seen = observations.read(str(task.get("stdout", "")))
+        off = clocks.offset(seen.clock, *result.times.get("probe", ANY_TIME))
+        return seen.model_copy(update={"clock_offset": round(off, 1)})
     except EvcError as error:
         return Silent(error.message, reachable=True)

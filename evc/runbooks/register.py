@@ -163,20 +163,18 @@ def _is_prepared(node: Node) -> bool:
 
 def _look(fleet: Fleet, store: Store, ways: Sequence[Registration]) -> None:
     """Probe what was registered: its facts, and what will be in the way later."""
-    before = time.time()
     answers = probe(fleet, [way.node for way in ways])
-    middle = (before + time.time()) / 2
     for way in ways:
         answer = answers[way.node.name]
         if isinstance(answer, Observation):
-            facts = {**answer.known, "clock_offset": round(answer.clock - middle, 1)}
+            facts = {**answer.known, "clock_offset": answer.clock_offset}
             inventory.remember(store, way.node.name, facts, registered=True)
-            way.warnings += findings(answer, answer.clock - middle)
+            way.warnings += findings(answer)
         else:
             way.problem = answer.reason
 
 
-def findings(seen: Observation, clock_offset: float) -> list[str]:
+def findings(seen: Observation) -> list[str]:
     """What will be in the way on a node, each with its remedy."""
     found = []
     if seen.engine is None:
@@ -189,14 +187,19 @@ def findings(seen: Observation, clock_offset: float) -> list[str]:
             "memory limits are not enforced: add `cgroup_enable=memory cgroup_memory=1` to the"
             " kernel's command line (/boot/firmware/cmdline.txt on a Pi) and reboot it"
         )
+    if seen.engine and seen.facts.gpu and "nvidia" not in seen.engine.runtimes:
+        found.append(
+            f"Docker cannot give its GPU ({seen.facts.gpu}) to containers: install"
+            " nvidia-container-toolkit there, then `nvidia-ctk runtime configure`"
+        )
     if seen.facts.disk_free and seen.facts.disk_free < MIN_DISK_BYTES:
         found.append(
             f"only {seen.facts.disk_free / 1e9:.1f} GB free for images: make room, or move Docker"
             ' to a bigger disk (`"data-root"` in /etc/docker/daemon.json)'
         )
-    if abs(clock_offset) > MAX_CLOCK_OFFSET_SECONDS:
+    if abs(seen.clock_offset) > MAX_CLOCK_OFFSET_SECONDS:
         found.append(
-            f"its clock is {clock_offset:+.0f} s off: set up NTP there (`timedatectl set-ntp"
+            f"its clock is {seen.clock_offset:+.0f} s off: set up NTP there (`timedatectl set-ntp"
             " true`, or `apt-get install systemd-timesyncd`)"
         )
     return found

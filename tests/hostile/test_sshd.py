@@ -157,6 +157,7 @@ def test_a_play(fleet: Fleet) -> None:
 
     assert time.monotonic() - began < ANSIBLE_SECONDS
     assert isinstance(answers["here"], Observation)
+    assert abs(answers["here"].clock_offset) < 0.5, "by its own task, not by the whole play"
     for name in BAD:
         found = answers[name]
         assert isinstance(found, Silent) and not found.reachable and "unreachable" in found.reason
