@@ -62,9 +62,11 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-C", "folder", metavar="DIR", help="The fleet folder (default: found from here up).")
+@click.option("-v", "--verbose", is_flag=True, envvar="EVC_VERBOSE",
+              help="Show Ansible's own output too, on stderr (or EVC_VERBOSE=1).")  # fmt: skip
 @click.version_option(__version__, prog_name="evc")
 @click.pass_context
-def evc(ctx: click.Context, folder: str | None) -> None:
+def evc(ctx: click.Context, folder: str | None, verbose: bool) -> None:
     """Edge Vision Cluster: a folder with an AI model and a list of machines become a fleet.
 
     \b
@@ -74,6 +76,8 @@ def evc(ctx: click.Context, folder: str | None) -> None:
       evc run ~/my-model --on shop
     """
     ctx.obj = folder
+    if verbose:
+        importlib.import_module("evc.cli.verbose").begin()
 
 
 def main() -> Any:

@@ -6,6 +6,7 @@ a reused folder leaks variables, `command` stores the environment, workers outli
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -21,6 +22,8 @@ from typing import Any
 from evc.pure.errors import EvcError
 
 FORKS = 50
+LOG = logging.getLogger(__name__)  # Ansible's own output, for whoever asks for it
+VERBOSITY = 3
 OnTask = Callable[[str, str], None]
 
 _RESULTS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
@@ -70,6 +73,7 @@ def play(
         "envvars": _environment(connection, folder),
         "settings": {**_SETTINGS, "job_timeout": timeout},
         "quiet": True,
+        "verbosity": VERBOSITY if LOG.isEnabledFor(logging.DEBUG) else None,
         "event_handler": lambda event: _take(event, results, on_task),
         "cancel_callback": stop.is_set,
     }
@@ -104,6 +108,7 @@ def _environment(connection: Connection, folder: Path) -> dict[str, str]:
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_NOCOLOR": "True",
         "ANSIBLE_SSH_ARGS": " ".join(ssh),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(connection.sockets),
         "ANSIBLE_PIPELINING": "True",
@@ -122,6 +127,8 @@ def _environment(connection: Connection, folder: Path) -> dict[str, str]:
 def _take(event: dict[str, Any], results: dict[str, Result], on_task: OnTask) -> bool:
     """Note one event; returns False so that ansible-runner writes no file for it."""
     kind, data = event.get("event", ""), event.get("event_data", {})
+    if event.get("stdout"):
+        LOG.debug("%s", event["stdout"])
     host = data.get("host")
     if host in results and kind in _RESULTS:
         _note(results[host], kind, str(data.get("task", "")), data.get("res") or {}, data)
