@@ -103,14 +103,19 @@ def standing(store: Store) -> list[Row]:
 
 
 def wanted(
-    store: Store, nodes: Sequence[Node], model: str = ""
+    store: Store, nodes: Sequence[Node], model: str = "", hopeless: bool = True
 ) -> dict[tuple[str, int], list[Node]]:
-    """What `nodes` should run: (model, release's id) → the nodes; of `model` alone, or of all."""
+    """What `nodes` should run: (model, release's id) → the nodes; of `model` alone, or of all.
+
+    Without the `hopeless` those are left out that failed, and of which nothing served before.
+    """
     rows = store.rows(
         "SELECT node_id, assignment.model, release_id FROM assignment"
         " JOIN deployment ON deployment.id = deployment_id"
-        " WHERE ? IN ('', assignment.model) ORDER BY assignment.model, release_id",
-        (model,),
+        " WHERE ? IN ('', assignment.model)"
+        " AND (? OR state <> 'failed' OR previous_release_id IS NOT NULL)"
+        " ORDER BY assignment.model, release_id",
+        (model, hopeless),
     )
     by_id = {node.id: node for node in nodes}
     found: dict[tuple[str, int], list[Node]] = {}

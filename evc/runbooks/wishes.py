@@ -109,7 +109,7 @@ def _others(
 ) -> dict[str, dict[str, ProjectConfig]]:
     """Node → the other models that it should run, as they run there."""
     found: dict[str, dict[str, ProjectConfig]] = {node.name: {} for node in nodes}
-    for (model, release), those in assignments.wanted(store, nodes).items():
+    for (model, release), those in assignments.wanted(store, nodes, hopeless=False).items():
         if model != built.release.model:
             project = releases.by_id(store, release).project
             for node in those:
