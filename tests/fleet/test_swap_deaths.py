@@ -38,6 +38,7 @@ def dying_step(self, name, **details):
     if (moment, name) == ("after", step):
         os.kill(os.getpid(), signal.SIGSTOP)
 journal.Journal.step = dying_step
+swap.SETTLE_SECONDS = 0.2
 sys.argv = ["/var/lib/evc/evc_node.pyz", "swap"]
 sys.exit(swap.main([]))
 """
@@ -103,6 +104,28 @@ def test_death_leaves_exactly_one_serving(
     assert serving["HostConfig"]["RestartPolicy"]["Name"] == "always"
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"architecture": "arm64"}, "the image is for amd64, this node needs arm64"),
+        ({"image": {"repository": "x86_64-model", "digest": "sha256:" + "0" * 64}}, "not found"),
+    ],
+    ids=["wrong architecture", "not in the registry"],
+)
+def test_what_fails_before_the_old_one_stops_leaves_it_alone(
+    home: Home, orders: dict[str, Any], change: dict[str, Any], reason: str
+) -> None:
+    _give(home, orders["old"])
+    (before,) = home.models(NODE, "swapped")
+    _run(home, ["python3", HARNESS, "never", "none"], {**orders["new"], **change})
+    wait_until("the swap's end", lambda: _settled(home))
+    last = json.loads(home.on(NODE, "tail", "-n1", "/var/lib/evc/models/swapped/journal"))
+    assert last["step"] == "reverted" and last["serving"] and reason in last["reason"]
+    (after,) = home.models(NODE, "swapped")
+    assert after["Id"] == before["Id"]
+    assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
+
+
 def _engine_answers(home: Home) -> bool:
     done = home.container(NODE).exec_run(["docker", "version"])
     return bool(done.exit_code == 0)
@@ -128,7 +151,7 @@ def _give(home: Home, order: dict[str, Any]) -> None:
     """Bring the node to an order by its own swap program, and wait for its end."""
     if _settled(home) and _digest(home) == order["image"]["digest"]:
         return
-    _run(home, ["python3", "/var/lib/evc/evc_node.pyz", "swap"], order)
+    _run(home, ["python3", HARNESS, "never", "none"], order)
     wait_until("the swap's end", lambda: _settled(home))
     assert _digest(home) == order["image"]["digest"]
 

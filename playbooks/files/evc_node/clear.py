@@ -4,10 +4,13 @@ import json
 
 import engine
 
+# A model's container, what fills its volumes, and what tries an image out on a builder.
+LABELS = ("evc.model", "evc.filler", "evc.trial")
+
 
 def main(_arguments):
     """Remove the containers, volumes and images that EVC made; prints how many."""
-    containers = engine.containers("evc.model")
+    containers = [one for label in LABELS for one in engine.containers(label)]
     for found in containers:
         engine.remove(found["Id"])
     for volume in engine.volumes("evc.volume"):

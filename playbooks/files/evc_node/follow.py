@@ -7,14 +7,17 @@ from pathlib import Path
 import swap
 from journal import FINAL, Journal
 
+ALIVE_SECONDS = 10.0
+
 
 def follow(folder, job, recover=None, patience=120.0):
-    """Yield the entries of `job` as they are written, until its last.
+    """Yield the entries of `job` as they are written, until its last, and None now and then.
 
+    None says that the job is alive: a health check or a compiler may be silent for minutes.
     When the job's process has died, `recover(journal)` is run here; without one, or when nothing
     is written for `patience` seconds by nobody alive, the following ends with `failed`.
     """
-    journal, seen, quiet_since = Journal(folder), 0, time.monotonic()
+    journal, seen, quiet_since, said = Journal(folder), 0, time.monotonic(), time.monotonic()
     while True:
         entries = journal.entries()
         if entries and entries[0].get("order", {}).get("id") != job:
@@ -22,7 +25,7 @@ def follow(folder, job, recover=None, patience=120.0):
             return
         for entry in entries[seen:]:
             yield entry
-            quiet_since = time.monotonic()
+            quiet_since = said = time.monotonic()
             if entry["step"] in FINAL:
                 return
         seen = len(entries)
@@ -33,6 +36,9 @@ def follow(folder, job, recover=None, patience=120.0):
             if time.monotonic() - quiet_since > patience:
                 yield {"step": "failed", "reason": "its process ended without a word"}
                 return
+        if time.monotonic() - said > ALIVE_SECONDS:
+            said = time.monotonic()
+            yield None
         time.sleep(0.05)  # the poll of the file: inotify is not in the standard library
 
 
@@ -46,10 +52,10 @@ def _take_over(journal, recover):
 
 
 def main(arguments):
-    """`follow FOLDER JOB`: print the job's entries as JSON lines."""
+    """`follow FOLDER JOB`: print its entries as JSON lines; an empty one is a sign of life."""
     folder, job = arguments
     recover = swap.recover_quietly if Path(folder).parent.name == "models" else None
     for entry in follow(folder, job, recover):
-        entry.pop("order", None)
-        print(json.dumps(entry), flush=True)
+        shown = {name: value for name, value in (entry or {}).items() if name != "order"}
+        print(json.dumps(shown) if entry else "", flush=True)
     return 0

@@ -35,7 +35,7 @@ def wait(container, check, say=lambda state: None):
 
 
 def settle(container, check, seconds):
-    """Make sure it stays well; raises Unhealthy. What dies in its first second is not well."""
+    """Make sure it stays well; raises Unhealthy. What dies at once after it began is not well."""
     time.sleep(seconds)
     problem = look(container, check)
     if problem:

@@ -1,5 +1,6 @@
 """What is there really: facts of the machine, and what EVC has on it. Reads, changes nothing."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -62,23 +63,12 @@ def look(order):
 
 
 def facts():
-    """The machine's hardware and system; sizes in bytes."""
-    system = _os_release()
-    return {
-        "architecture": platform.machine(),
-        "kernel": platform.release(),
-        "os": system.get("PRETTY_NAME", ""),
-        "python": platform.python_version(),
-        "cpus": os.cpu_count() or 1,
-        "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        "disk_free": shutil.disk_usage(_docker_root()).free,
-        "board": _text(BOARD_MODEL).strip("\0"),
-        "l4t": _l4t(_text(L4T_RELEASE)),
-        "gpu": _gpu() or ("Jetson" if _text(L4T_RELEASE) else ""),
-        "devices": _devices(),
-        "emulates": [name for name, one in sorted(EMULATORS.items()) if (BINFMT / one).exists()],
-        "systemd": Path("/run/systemd/system").is_dir(),
-    }
+    """The machine's hardware and system; sizes in bytes. One that cannot be read is left out."""
+    found = {}
+    for name, read in FACTS.items():
+        with contextlib.suppress(Exception):  # an odd file on one board must not hide the node
+            found[name] = read()
+    return found
 
 
 def _engine():
@@ -154,14 +144,15 @@ def _devices():
 def _l4t(text):
     """`# R36 (release), REVISION: 3.0, …` of a Jetson as `36.3.0`, or ''."""
     words = text.replace(",", " ").split()
-    if len(words) < 5 or not words[1].startswith("R"):
+    if len(words) < 5 or not words[1].startswith("R") or "REVISION:" not in words[:-1]:
         return ""
     return "%s.%s" % (words[1][1:], words[words.index("REVISION:") + 1])
 
 
-def _os_release():
+def _os():
+    """What /etc/os-release calls the system, or ''."""
     lines = [line.split("=", 1) for line in _text(Path("/etc/os-release")).splitlines()]
-    return {line[0]: line[1].strip('"') for line in lines if len(line) == 2}
+    return {line[0]: line[1].strip('"') for line in lines if len(line) == 2}.get("PRETTY_NAME", "")
 
 
 def _text(path):
@@ -177,3 +168,20 @@ def _digest(path):
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""
+
+
+FACTS = {
+    "architecture": platform.machine,
+    "kernel": platform.release,
+    "os": _os,
+    "python": platform.python_version,
+    "cpus": lambda: os.cpu_count() or 1,
+    "memory": lambda: os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    "disk_free": lambda: shutil.disk_usage(_docker_root()).free,
+    "board": lambda: _text(BOARD_MODEL).strip("\0"),
+    "l4t": lambda: _l4t(_text(L4T_RELEASE)),
+    "gpu": lambda: _gpu() or ("Jetson" if _text(L4T_RELEASE) else ""),
+    "devices": _devices,
+    "emulates": lambda: [one for one in sorted(EMULATORS) if (BINFMT / EMULATORS[one]).exists()],
+    "systemd": Path("/run/systemd/system").is_dir,
+}

@@ -48,10 +48,13 @@ def fill(order, image):
 def prune(model):
     """Remove settings that no container of `model` has any more, and files that still wait.
 
-    Housekeeping: what the engine refuses now goes after the next swap.
+    A filler whose program was killed holds an old secret's volume: it goes first. Housekeeping:
+    what the engine refuses now goes after the next swap.
     """
     _forget(model)
     with contextlib.suppress(engine.EngineError):
+        for one in engine.containers("evc.filler=" + model):
+            engine.remove(one["Id"])
         for one in engine.volumes("evc.model=" + model):
             if one["Labels"].get("evc.volume") == "settings":
                 engine.remove_volume(one["Name"])

@@ -19,7 +19,7 @@ from journal import Journal, detached
 
 # In this order. A test kills the program before and after each of them.
 STEPS = ("pull", "create", "stop-old", "start", "healthy", "commit", "promote", "retire", "done")
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 2.0
 
 
 def main(_arguments):

@@ -6,9 +6,11 @@ import ast
 import hashlib
 import io
 import json
+import os
 import struct
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -107,6 +109,8 @@ def test_log_frames_are_taken_apart(program: dict[str, ModuleType]) -> None:
     [
         ("# R36 (release), REVISION: 3.0, GCID: 36923193, BOARD: generic", "36.3.0"),
         ("# R35 (release), REVISION: 4.1, GCID: 33958178", "35.4.1"),
+        ("# R36 (release), GCID: 36923193, BOARD: generic", ""),
+        ("# R36 (release), GCID: 36923193, REVISION:", ""),
         ("", ""),
         ("nonsense", ""),
     ],
@@ -114,6 +118,52 @@ def test_log_frames_are_taken_apart(program: dict[str, ModuleType]) -> None:
 def test_l4t_release(program: dict[str, ModuleType], text: str, version: str) -> None:
     """The format of /etc/nv_tegra_release, as NVIDIA documents it for Jetson Linux."""
     assert program["probe"]._l4t(text) == version
+
+
+def test_a_fact_that_cannot_be_read_hides_no_other(
+    program: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> str:
+        raise IndexError("a board of its own kind")
+
+    monkeypatch.setitem(program["probe"].FACTS, "gpu", broken)
+    found = program["probe"].facts()
+    assert "gpu" not in found and found["architecture"] == os.uname().machine
+
+
+def test_a_living_job_gives_signs_of_life(
+    program: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program["follow"], "ALIVE_SECONDS", 0.1)
+    journal = program["journal"].Journal(tmp_path / "job")
+    journal.begin({"id": "1"})
+    lock = journal.try_lock()
+    entries = program["follow"].follow(journal.folder, "1")
+    assert next(entries)["step"] == "begin"
+    assert (next(entries), next(entries)) == (None, None), "nothing is written, and it lives"
+    lock.close()
+    assert next(entry for entry in entries if entry)["step"] == "failed"
+
+
+def test_older_builds_and_what_they_were_made_of_go(
+    program: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    """Two builds of a model stay; so do parts that came today, whose order is on its way."""
+    parts, now = tmp_path / "parts", time.time()
+    parts.mkdir()
+    for number, model in enumerate(["m", "m", "m", "other"]):
+        order = {"labels": {"evc.image": model}, "platform": "linux/amd64"}
+        journal = program["journal"].Journal(tmp_path / "builds" / f"{number}")
+        journal.begin({**order, "id": f"{number}", "parts": ["shared", f"own-{number}"]})
+        os.utime(journal.path, (now + number, now + number))
+    for name in ("shared", "own-0", "own-1", "own-2", "own-3", "nobodys", "todays"):
+        (parts / name).write_text(name)
+        if name != "todays":
+            os.utime(parts / name, (now - 2 * 86400, now - 2 * 86400))
+    program["prune"].builds()
+    assert {one.name for one in (tmp_path / "builds").iterdir()} == {"1", "2", "3"}
+    left = {one.name for one in parts.iterdir()}
+    assert left == {"shared", "own-1", "own-2", "own-3", "todays"}
 
 
 def test_weights_with_another_hash_are_refused(

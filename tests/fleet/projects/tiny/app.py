@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
@@ -9,6 +11,8 @@ from socketserver import TCPServer
 FAULT = Path("fault").read_text().strip()
 # On the builder the smoke test runs under this name and must pass.
 ON_BUILDER = "EVC_MODEL" not in os.environ
+BEGAN = time.monotonic()
+SLOW_SECONDS = 3.0
 
 
 class Server(ThreadingHTTPServer):
@@ -19,7 +23,8 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        sick = FAULT == "unhealthy" and not ON_BUILDER
+        slow = FAULT == "slow" and time.monotonic() - BEGAN < SLOW_SECONDS
+        sick = (FAULT == "unhealthy" or slow) and not ON_BUILDER
         self.send_response(500 if sick else 200)
         self.end_headers()
         self.wfile.write(b"ok")
@@ -33,4 +38,7 @@ class Handler(BaseHTTPRequestHandler):
 
 if FAULT == "exits" and not ON_BUILDER:
     sys.exit("the model file is corrupt")
-Server(("0.0.0.0", 8100), Handler).serve_forever()
+server = Server(("0.0.0.0", 8100), Handler)
+if FAULT == "dies" and not ON_BUILDER:
+    threading.Timer(1.5, os._exit, [7]).start()
+server.serve_forever()
