@@ -32,12 +32,17 @@ _SETTINGS = {"pexpect_timeout": 1, "suppress_ansible_output": True}
 
 @dataclass
 class Result:
-    """How a play ended on one node: the results of its named tasks, or what went wrong."""
+    """How a play ended on one node: the results of its named tasks, or what went wrong.
+
+    `doing` is the task that it has begun and not ended; `late`, that it was given up.
+    """
 
     ok: bool = True
     reachable: bool = True
     message: str = ""
     changed: bool = False
+    doing: str = ""
+    late: bool = False
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     times: dict[str, tuple[float, float]] = field(default_factory=dict)  # epoch seconds, by task
 
@@ -60,7 +65,8 @@ def play(
 ) -> dict[str, Result]:
     """Run `playbook` on `hosts` (name → Ansible variables); a Result for each.
 
-    Secrets travel as files that variables name. Raises EvcError when Ansible itself fails.
+    Secrets travel as files that variables name; a node that does not end within `timeout` seconds
+    has failed. Raises EvcError when Ansible itself fails.
     """
     results, stop = {name: Result() for name in hosts}, threading.Event()
     folder = Path(tempfile.mkdtemp(prefix="evc-play-"))
@@ -78,7 +84,10 @@ def play(
         "cancel_callback": stop.is_set,
     }
     try:
-        _check(_run_in_thread(order, stop), playbook.stem, results)
+        runner = _run_in_thread(order, stop)
+        if runner.status == "timeout":
+            _give_up(results, timeout)
+        _check(runner, playbook.stem, results)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return results
@@ -132,8 +141,11 @@ def _take(event: dict[str, Any], results: dict[str, Result], on_task: OnTask) ->
     host = data.get("host")
     if host in results and kind in _RESULTS:
         _note(results[host], kind, str(data.get("task", "")), data.get("res") or {}, data)
-    if host in results and kind == "runner_on_start":
-        on_task(host, str(data.get("task", "")))
+    if host in results and kind.startswith("runner_on_"):
+        begins = kind == "runner_on_start"
+        results[host].doing = str(data.get("task", "")) if begins else ""
+        if begins:
+            on_task(host, results[host].doing)
     return False
 
 
@@ -149,7 +161,7 @@ def _note(
         result.ok = result.reachable = False
         result.message = _message(answer)
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
-        result.ok = False
+        result.ok, result.late = False, "timedout" in answer
         result.message = f"{task}: {_message(answer)}"
 
 
@@ -164,9 +176,17 @@ def _message(answer: dict[str, Any]) -> str:
     return " ".join(text.split())[:600] or "no reason given"
 
 
+def _give_up(results: dict[str, Result], seconds: int) -> None:
+    """Those that hang have failed; what the others did stands."""
+    for result in results.values():
+        if result.ok and (result.doing or not result.tasks):
+            result.ok, result.late = False, True
+            result.message = f"{result.doing or 'it'}: not done within {seconds} s"
+
+
 def _check(runner: Any, playbook: str, results: dict[str, Result]) -> None:
     """Failures of nodes are results; anything else that stopped Ansible is an error."""
-    if runner.status in ("canceled", "timeout"):
+    if runner.status == "canceled":
         raise EvcError(f"the playbook {playbook} was stopped ({runner.status})")
     explained = any(not result.ok for result in results.values())
     silent = [name for name, result in results.items() if result.ok and not result.tasks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -90,6 +91,36 @@ class Observation(_Answer):
         """The facts that the inventory keeps: the machine's, and its engine's."""
         engine = self.engine.model_dump() if self.engine else {}
         return {**self.facts.model_dump(), **{f"docker_{key}": engine[key] for key in engine}}
+
+
+class Started(_Answer):
+    """A job that EVC's program began: where its journal is, and which one it is."""
+
+    folder: Short
+    job: Short
+
+
+class Pushed(_Answer):
+    """What a builder pushed; bytes."""
+
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    size: Count
+
+
+def started(text: str) -> Started:
+    """What a program says that began a job; raises EvcError."""
+    try:
+        return Started.model_validate_json(text)
+    except ValidationError:
+        raise EvcError("EVC's program there did not say which job it began") from None
+
+
+def pushed(entry: Mapping[str, Any]) -> Pushed:
+    """The last entry of a build; raises EvcError."""
+    try:
+        return Pushed.model_validate(entry)
+    except ValidationError:
+        raise EvcError("it does not say what it pushed") from None
 
 
 def read(text: str) -> Observation:

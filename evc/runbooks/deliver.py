@@ -29,9 +29,13 @@ def files(fleet: Fleet, nodes: Mapping[str, Node], wishes: Mapping[str, Wish]) -
     async def one(name: str, limit: asyncio.Semaphore) -> str:
         async with limit:
             try:
-                await _send(fleet, nodes[name], wishes[name])
+                async with asyncio.timeout(plays.PATIENCE_SECONDS):
+                    await _send(fleet, nodes[name], wishes[name])
             except EvcError as error:
                 return f"its settings did not get there: {error.message}"
+            except TimeoutError:
+                seconds = plays.PATIENCE_SECONDS
+                return f"its settings did not get there within {seconds} s; `evc run` tries again"
         return ""
 
     problems = dict(zip(wishes, asyncio.run(everyone()), strict=True))

@@ -24,6 +24,8 @@ HOME = "/var/lib/evc"
 USER = "evc"
 TUNNEL_USER = "evc-tunnel"  # on a rendezvous
 PYTHON = "python3"  # the first on PATH: /usr/local/bin may have a newer one than the system's
+# How long a node's program may take for what it does at once: looking around, beginning a job.
+PATIENCE_SECONDS = 90
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -57,7 +59,8 @@ def play(
                 host["evc_order_file"] = str(file)
             hosts[node.name] = host
         playbook = fleets.share() / "playbooks" / f"{name}.yaml"
-        return ansible.play(playbook, hosts, variables or {}, connection, on_task)
+        shared = {"evc_patience": PATIENCE_SECONDS, **(variables or {})}
+        return ansible.play(playbook, hosts, shared, connection, on_task)
 
 
 def home(fleet: Fleet, node: Node) -> str:

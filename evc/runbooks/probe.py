@@ -74,6 +74,10 @@ def _answer(result: Result) -> Answer:
     if not result.reachable:
         return Silent(f"unreachable: {result.message}")
     task = result.tasks.get("probe")
+    if result.late:  # putting it back would hang as well
+        why = f"EVC's program did not answer within {plays.PATIENCE_SECONDS} s"
+        remedy = "`evc node exec` shows whether the machine hangs, `evc node add` installs it anew"
+        return Silent(f"{why}: {remedy}", outcome="failed")
     if task is None or task.get("rc") != 0:
         said = result.message if task is None else str(task.get("stderr", ""))[-300:]
         return Silent(f"EVC's program does not run there: {said}", reachable=True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 import asyncssh
 
@@ -14,10 +15,10 @@ from evc.doors.ssh.connections import (
     SshError,
     Target,
     connected,
-    connection,
     led_by,
     reason,
 )
+from evc.pure.errors import EvcError
 
 MAX_LINE = 1_000_000
 WINDOW_BYTES = 128 * 1024  # that a node may send before it is read; asyncssh's own are 2 MB a node
@@ -36,10 +37,8 @@ async def lines(
         return
     stderr = asyncssh.STDOUT if all_output else asyncssh.PIPE
     try:
-        async with (
-            connection(target) as link,
-            link.create_process(shlex.join(argv), errors="replace", stderr=stderr) as process,
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            process = await _running(stack, target, argv, errors="replace", stderr=stderr)
             with contextlib.suppress(BrokenPipeError):  # a program may end before it reads
                 process.stdin.write(stdin)
                 process.stdin.write_eof()
@@ -86,12 +85,20 @@ async def _started(
         process = await asyncio.create_subprocess_exec(*argv, stdout=pipe, stderr=pipe)
         stack.callback(_kill, process)
         return process
+    return await _running(stack, target, argv, encoding=None, window=WINDOW_BYTES)
+
+
+async def _running(
+    stack: contextlib.AsyncExitStack, target: Target, argv: Sequence[str], **options: Any
+) -> asyncssh.SSHClientProcess[Any]:
+    """The program on a connection that ends with the stack at once: sshd would wait for one that
+    hangs."""
     tunnel = await stack.enter_async_context(led_by(target.jump))
     link = await connected(target, tunnel)
     stack.callback(link.abort)
     try:  # a node that lets us in and then says nothing would keep others from connecting
         async with asyncio.timeout(CONNECT_SECONDS):
-            return await link.create_process(shlex.join(argv), encoding=None, window=WINDOW_BYTES)
+            return await link.create_process(shlex.join(argv), **options)
     except TimeoutError as error:
         raise SshError(reason(error, target.address, target.port)) from None
 
@@ -137,13 +144,19 @@ async def _local_lines(argv: Sequence[str], stdin: str, all_output: bool) -> Asy
         *argv, stdin=pipe, stdout=pipe, stderr=both if all_output else pipe, limit=MAX_LINE
     )
     assert process.stdin and process.stdout
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(stdin.encode())
-        process.stdin.close()
-    async for line in process.stdout:
-        yield line.decode("utf-8", "replace").rstrip("\n")
-    error = (await process.stderr.read(2000)).decode("utf-8", "replace") if process.stderr else ""
-    _raise_for(await process.wait(), error, argv)
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(stdin.encode())
+            process.stdin.close()
+        async for line in process.stdout:
+            yield line.decode("utf-8", "replace").rstrip("\n")
+        said = await process.stderr.read(2000) if process.stderr else b""
+        _raise_for(await process.wait(), said.decode("utf-8", "replace"), argv)
+    except ValueError:
+        raise EvcError(f"{argv[0]} wrote a line of more than {MAX_LINE:,} bytes") from None
+    finally:
+        # Nobody reads on, and it may hang. This kills it, and closes what it still writes to.
+        process._transport.close()  # type: ignore[attr-defined]
 
 
 def _raise_for(status: int | None, error: str, argv: Sequence[str]) -> None:
