@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from evc.cli import console
-from evc.doors.fleet import read_private
+from evc.doors.fleet import Fleet, read_private
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.platforms import MACHINES
 from evc.pure.secret import Secret
-from evc.runbooks import base_images, network, registry
+from evc.runbooks import audit, base_images, network, registry
 from evc.runbooks.registry import bases, images
 
 
@@ -36,7 +38,8 @@ def up(folder: str | None) -> None:
     Example:
       evc registry up
     """
-    started = registry.up(console.fleet(folder), console.say)
+    with _noted(folder, "up") as fleet:
+        started = registry.up(fleet, console.say)
     console.say(f"The registry is up: push to {started.writer}, nodes pull from {started.reader}")
 
 
@@ -52,13 +55,12 @@ def down(folder: str | None, purge: bool, yes: bool) -> None:
       evc registry down
       evc registry down --purge --yes
     """
-    fleet = console.fleet(folder)
-    if not purge:
-        registry.down(fleet, console.say)
-        return
-    if not yes:
-        _confirm(f"Remove all images of {fleet.root}, and the registry's logins?")
-    registry.purge(fleet, console.say)
+    if purge and not yes:
+        root = console.fleet(folder).root
+        _confirm(f"Remove all images of {root}, and the registry's logins?")
+    with _noted(folder, "down --purge" if purge else "down") as fleet:
+        end = registry.purge if purge else registry.down
+        end(fleet, console.say)
 
 
 @command.command()
@@ -134,8 +136,8 @@ def login(folder: str | None, user: str, password_file: str | None, nodes: bool)
       evc registry login shop --password-file ~/hub.token
       evc registry login shop-readers --nodes --password-file -
     """
-    fleet = console.fleet(folder)
-    registry.login(fleet, user, Secret(_password(user, password_file)), nodes)
+    with _noted(folder, f"login {user[:80]}") as fleet:
+        registry.login(fleet, user, Secret(_password(user, password_file)), nodes)
     console.say(f"{user} is kept for {'the nodes' if nodes else 'builders, and nodes without own'}")
 
 
@@ -167,19 +169,27 @@ def import_(
       evc registry import python:3.11-slim --platform arm64
       evc registry import base.tar --as python:3.11-slim
     """
-    fleet = console.fleet(folder)
     if platform and platform not in MACHINES:
         raise BadInput(f"{platform[:80]!r} is no architecture", f"one of {', '.join(MACHINES)}")
-    try:
-        local = images.local_name(image, console.say, platform)
-    except EvcError:
-        if not or_bootstrap:
-            raise
-        settings, name = network.settings(fleet), name or image
-        local = base_images.python(console.say, settings, base_images.emulated(platform))
-    stored = bases.tag_for(name or local, platform) if platform else name or local
-    digest = registry.import_image(fleet, local, stored, console.say)
+    with _noted(folder, f"import {image[:200]}") as fleet:
+        try:
+            local = images.local_name(image, console.say, platform)
+        except EvcError:
+            if not or_bootstrap:
+                raise
+            settings, name = network.settings(fleet), name or image
+            local = base_images.python(console.say, settings, base_images.emulated(platform))
+        stored = bases.tag_for(name or local, platform) if platform else name or local
+        digest = registry.import_image(fleet, local, stored, console.say)
     console.say(f"{stored} is in the registry as {digest}")
+
+
+@contextlib.contextmanager
+def _noted(folder: str | None, command: str) -> Iterator[Fleet]:
+    """The fleet, for a command that is noted in its history."""
+    fleet, opening = console.opened(folder)
+    with opening as opened, audit.noted(opened, f"registry {command}"):
+        yield fleet
 
 
 def _confirm(question: str) -> None:

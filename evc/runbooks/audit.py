@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
 import pwd
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from evc.doors.store import Row, Store
+from evc.pure.errors import EvcError, Exit
 from evc.pure.outcomes import NodeOutcome
 
 LOGIN_UID = Path("/proc/self/loginuid")
@@ -42,6 +44,25 @@ def record(store: Store, command: str, outcomes: Mapping[str, NodeOutcome], word
         for name, one in outcomes.items()
     ]
     store.write_all("INSERT INTO progress (time, node, status) VALUES (?, ?, ?)", rows)
+
+
+@contextlib.contextmanager
+def failures(store: Store, command: str) -> Iterator[None]:
+    """Note a command that fails on its way; one that is refused, or locked out, did nothing."""
+    try:
+        yield
+    except EvcError as error:
+        if error.code == Exit.FAILED:
+            record(store, command, {}, "failed")
+        raise
+
+
+@contextlib.contextmanager
+def noted(store: Store, command: str) -> Iterator[None]:
+    """Note a command that changes what is on no node, when it is done and when it fails."""
+    with failures(store, command):
+        yield
+    record(store, command, {}, "done")
 
 
 def newest(store: Store, number: int, node: str | None = None) -> list[Row]:

@@ -20,7 +20,7 @@ from evc.doors.fleet import CONFIG, Fleet
 from evc.doors.store import Store
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.secret import Secret
-from evc.runbooks import generations
+from evc.runbooks import audit, generations
 
 DATABASE, IMAGES = "db/edge_logs.db3", "db/registry"
 FILES = (CONFIG, "hosts.ini", ".gitignore", "certs")
@@ -36,6 +36,7 @@ def backup(fleet: Fleet, store: Store, path: Path, passphrase: Secret, images: b
         store.copy(copy)
         with seals.sealed(path, passphrase) as file:
             _pack(fleet, copy, file, images)
+    audit.record(store, f"backup --to {path}", {}, "done")
     return path.stat().st_size
 
 
@@ -62,6 +63,8 @@ def restore(path: Path, folder: Path, passphrase: Secret) -> Fleet:
         draft.rename(folder)
     fleet = fleets.find(folder)
     generations.begin(fleet)
+    with stores.opened(fleet.database, fleets.share() / "db") as store:
+        audit.record(store, f"restore {path}", {}, "done")
     return fleet
 
 
