@@ -71,6 +71,11 @@ def config(project: ProjectConfig, given: Given = NOTHING) -> dict[str, Any]:
 
 
 def _host_config(project: ProjectConfig) -> dict[str, Any]:
+    """`docker run`'s flags. `--pull=never` needs none: the engine's API never pulls by itself.
+
+    Without `cpus` there is no limit: the kernel shares fairly with sshd, the agent and other
+    models, and a quota would slow a model that is alone on its machine.
+    """
     serve, resources = project.serve, project.resources
     return {
         "Init": True,

@@ -80,6 +80,12 @@ def test_each_key_loosens_one_thing(text: str, changed: set[str]) -> None:
     assert {key for key in before | after if before.get(key) != after.get(key)} == changed
 
 
+def test_only_who_asks_has_less_than_all_of_a_nodes_cpus() -> None:
+    """A quota would slow a model that is alone; between several the kernel shares fairly."""
+    assert request()["HostConfig"]["NanoCpus"] == 0
+    assert request("resources: {cpus: 1.5}")["HostConfig"]["NanoCpus"] == 1_500_000_000
+
+
 @pytest.mark.parametrize(
     "key", ["privileged", "network", "volumes", "cap_add", "pid", "devices_all"]
 )
