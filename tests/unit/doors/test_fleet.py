@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import stat
 import subprocess
@@ -15,6 +16,22 @@ from evc.doors.fleet import Fleet
 from evc.pure.errors import BadInput, Locked
 from evc.runbooks.init import init
 
+# Takes one lock after the other and keeps them; each time it is told to, and says how it went.
+FIFTY = """
+import contextlib, json, sys
+from pathlib import Path
+from evc.doors.fleet import Fleet
+from evc.pure.errors import Locked
+with contextlib.ExitStack() as stack:
+    for number in range(int(sys.argv[2])):
+        sys.stdin.readline()
+        try:
+            stack.enter_context(Fleet(Path(sys.argv[1])).lock(f"deploy-{number}"))
+            print(json.dumps("won"), flush=True)
+        except Locked as error:
+            print(json.dumps(f"{int(error.code)} {error.message}"), flush=True)
+    sys.stdin.read()
+"""
 HOLD = """
 import sys
 from pathlib import Path
@@ -23,6 +40,37 @@ with Fleet(Path(sys.argv[1])).lock("deploy-m"):
     print("held", flush=True)
     sys.stdin.read()
 """
+
+
+PAIRS = 50
+
+
+def test_of_fifty_pairs_one_each_wins_and_its_death_frees_the_lock(tmp_path: Path) -> None:
+    """The second of each is let go when the first has said that it holds the lock."""
+    fleet, program = init(tmp_path), [sys.executable, "-c", FIFTY, str(tmp_path), str(PAIRS)]
+    first, second = (
+        subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    )
+    said = [json.loads(_told(second, _told(first, "begin"))) for _ in range(PAIRS)]
+    assert len(said) == PAIRS
+    for number, one in enumerate(said):
+        assert one.startswith(f"4 deploy-{number} is locked by"), one
+        assert f"process {first.pid}" in one
+    first.kill()
+    first.wait()
+    for number in range(PAIRS):
+        with fleet.lock(f"deploy-{number}"):
+            pass
+    second.communicate()
+
+
+def _told(process: subprocess.Popen[str], line: str) -> str:
+    """Let a process go on; what it says then."""
+    assert process.stdin and process.stdout
+    process.stdin.write(f"{line.strip()}\n")
+    process.stdin.flush()
+    return process.stdout.readline()
 
 
 def test_found_from_a_folder_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
