@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import click
 from evc.cli import completion, console, progress
 from evc.doors.store import Store
 from evc.pure.errors import BadInput
+from evc.runbooks import audit, projects, registry, releases
 from evc.runbooks import build as builds
 from evc.runbooks import nodes as inventory
-from evc.runbooks import projects, registry, releases
 from evc.runbooks.releases import Built
 
 
@@ -56,20 +57,26 @@ def build(
     fleet, opening = console.opened(folder)
     if selector is None and not named:
         raise BadInput("for which platforms?", "--on SELECTOR or --platform amd64")
-    with opening as opened, progress.shown() as shown:
+    command = f"model build {project[:200]}"
+    with opening as opened, progress.shown() as shown, audit.failures(opened, command):
         chosen = inventory.selected(opened, selector) if selector is not None else []
         registry.ensure(fleet, shown.say)
         found = None if Path(project).exists() else _release_named(opened, project)
         if found:
             wanted = builds.platforms_for(found.project, chosen, named)
-            built, fresh = builds.add(fleet, opened, found, wanted, shown, emulate)
+            made = builds.add(fleet, opened, found, wanted, shown, emulate)
         else:
             with projects.found(project, shown) as place:
-                config = projects.read_config(place.folder)
-                wanted = builds.platforms_for(config, chosen, named)
-                read = projects.read(fleet, place, wanted)
-                built, fresh = builds.build(fleet, opened, read, shown, emulate)
-    _show_built(built, fresh, output)
+                read = projects.read(fleet, place)
+                wanted = builds.platforms_for(read.config, chosen, named)
+                read = projects.planned(fleet, read, wanted)
+                made = builds.build(fleet, opened, read, shown, emulate)
+        if made.fresh:
+            release = made.built.release
+            audit.record(opened, f"model build {release.model} {release.label}", {}, "done")
+        for problem in made.problems.values():
+            raise problem
+    _show_built(made.built, made.fresh, output)
     return 0
 
 
@@ -79,10 +86,10 @@ def _release_named(opened: Store, text: str) -> Built | None:
     return None if "/" in text else releases.newest(opened, model, version or None)
 
 
-def _show_built(built: Built, fresh: list[str], output: str) -> None:
+def _show_built(built: Built, fresh: Sequence[str], output: str) -> None:
     digests = {name: image.digest for name, image in built.images.items()}
     if output == "json":
-        console.show_json({"release": built.release.label, "built": fresh, "images": digests})
+        console.show_json({"release": built.release.label, "built": list(fresh), "images": digests})
         return
     rows = [
         (name, "built" if name in fresh else "there already", digest)

@@ -33,9 +33,9 @@ def command(folder: str | None, model: str, image: Path, selector: str | None, o
         raise BadInput("nobody said on which nodes", "--on SELECTOR")
     fleet, opening = console.opened(folder)
     with opening as opened:
-        built = releases.newest(opened, model)
+        releases.newest(opened, model)  # says so when there is none
         nodes = [node for node in inventory.selected(opened, selector) if node.edge]
-        predictions = predict(fleet, opened, built, nodes, image)
+        predictions = predict(fleet, opened, model, nodes, image)
     if output == "json":
         console.show_json({"predictions": [one.as_json() for one in predictions]})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
-from docker.utils.build import exclude_paths
+from docker.utils.build import PatternMatcher, exclude_paths
 
 from evc.pure.errors import EvcError
 
@@ -83,8 +84,26 @@ def build(
 
 
 def context_files(folder: Path, excluded: Sequence[str]) -> set[str]:
-    """The paths below `folder` that `.dockerignore` patterns do not exclude."""
-    return set(exclude_paths(str(folder), list(excluded)))
+    """The paths below `folder` that `.dockerignore` patterns do not exclude, nor that file itself.
+
+    It has done its work: a build would apply it again, where the files have other places.
+    """
+    return set(exclude_paths(str(folder), list(excluded))) - {".dockerignore"}
+
+
+def left_out(folder: Path, patterns: Sequence[str]) -> list[str]:
+    """What `patterns` exclude below `folder`; of an excluded folder only its own name."""
+    matcher, found = PatternMatcher(list(patterns)), list[str]()
+    for root, folders, names in os.walk(folder):
+        place = Path(root).relative_to(folder)
+        out = [name for name in [*folders, *names] if _matches(matcher, place / name)]
+        folders[:] = sorted(set(folders) - set(out))
+        found += [str(place / name) for name in out]
+    return sorted(found)
+
+
+def _matches(matcher: PatternMatcher, path: Path) -> bool:
+    return bool(matcher.matches(str(path)))  # type: ignore[arg-type]  # it takes text alone
 
 
 def import_root(client: docker.DockerClient, archive: Any, name: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evc.pure.errors import BadInput
@@ -57,12 +56,6 @@ def _text(folder: Path, name: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(f"{file} is not UTF-8 text (byte {error.start})") from None
-
-
-def left_out(folder: Path, patterns: Sequence[str]) -> list[str]:
-    """What `patterns` keep out of an image, by its name in the project's top folder."""
-    names = sorted(path.name for path in folder.iterdir())
-    return [name for name in names if any(fnmatch.fnmatch(name, one) for one in patterns)]
 
 
 def files(folder: Path, paths: Iterable[str]) -> list[File]:

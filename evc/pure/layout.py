@@ -18,12 +18,11 @@ CONFIG = "myEVCconfig.yaml"
 DOCKERFILE = "Dockerfile"
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
 
-# Never part of an image: history, secrets, what machines make anew.
+# Never part of an image: history, secrets, what machines make anew. A project's own
+# `.dockerignore` cannot take that back.
 EXCLUDED = (
-    ".git",
-    ".env",
-    ".env.*",
-    "**/.env",
+    "**/.git",
+    "**/.env*",
     ".venv",
     "venv",
     "**/__pycache__",

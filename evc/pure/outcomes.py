@@ -73,12 +73,12 @@ class Outcome:
 
 
 def joined(first: NodeOutcome, then: NodeOutcome) -> NodeOutcome:
-    """Two steps on one node as one."""
+    """Two steps on one node as one; what failed first is what failed, and its reason counts."""
     word: Word = then.outcome if not then.well or then.outcome == "done" else first.outcome
     return NodeOutcome(
         word if first.well else first.outcome,
         first.actions + then.actions,
-        then.reason or first.reason,
+        (then.reason or first.reason) if first.well else (first.reason or then.reason),
         first.seconds + then.seconds,
         then.logs or first.logs,
         then.url or first.url,

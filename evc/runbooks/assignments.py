@@ -89,6 +89,21 @@ def previous(store: Store, node: Node, built: Built) -> int | None:
     return int(found) if found and found != built.id else None
 
 
+def digests(store: Store, nodes: Sequence[Node], model: str) -> dict[str, list[str]]:
+    """Node → the images of what it should run and ran before: one of them a rollback needs."""
+    rows = store.rows(
+        "SELECT DISTINCT node_id, digest FROM assignment"
+        " JOIN deployment ON deployment.id = deployment_id"
+        " JOIN release_image ON release_image.release_id"
+        "   IN (deployment.release_id, previous_release_id)"
+        " WHERE assignment.model = ?",
+        (model,),
+    )
+    return {
+        node.name: [row["digest"] for row in rows if row["node_id"] == node.id] for node in nodes
+    }
+
+
 def standing(store: Store) -> list[Row]:
     """The deployments in force, with their nodes' states."""
     return store.rows(

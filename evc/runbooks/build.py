@@ -4,53 +4,95 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from evc.doors import docker as engine
 from evc.doors import fleet as fleets
-from evc.doors import project as folders
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import builders, hardening, layout, platforms
+from evc.pure import builders, layout, platforms
 from evc.pure.builders import Round
 from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput, EvcError
+from evc.pure.images import Content
 from evc.pure.inventory import Node
 from evc.pure.network import Settings
 from evc.runbooks import build_orders, plays, projects, registry, releases, repair
 from evc.runbooks import nodes as inventory
+from evc.runbooks.build_ends import OtherDigest, failure, take
 from evc.runbooks.build_orders import Job
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.progress import Progress
 from evc.runbooks.projects import Project
 from evc.runbooks.registry import Registry
 from evc.runbooks.registry import check as registry_check
-from evc.runbooks.releases import Built, Image
+from evc.runbooks.releases import Built
 
 TAIL_LINES = 40
+LISTED = 20
+
+Problems = dict[str, EvcError]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A release, the platforms built for it just now, and what went wrong with others."""
+
+    built: Built
+    fresh: tuple[str, ...] = ()
+    problems: Mapping[str, EvcError] = field(default_factory=dict)
 
 
 def build(
     fleet: Fleet, store: Store, project: Project, progress: Progress, emulate: bool = False
-) -> tuple[Built, list[str]]:
-    """The release of `project` with an image for each of its recipes; those built just now."""
+) -> Made:
+    """The release of `project` with an image for each of its recipes that can be built.
+
+    Raises EvcError when none can. A lost image that cannot be made as it was is a release anew:
+    a digest is never replaced.
+    """
     found = releases.find(store, project.content)
     if found and found.project != project.config:
         releases.keep_config(store, found.id, project.config)
     reg = registry.load(fleet)
     missing = [one for one in sorted(project.recipes) if not _is_there(reg, found, one)]
-    if missing:
-        ready = [node for node in inventory.everyone(store) if node.builder and node.registered]
-        rounds = builders.rounds(missing, project.config.platforms, ready, emulate)
-        used = {node.name: node for one in rounds for node in one.values()}
-        repair.mend(fleet, list(used.values()), progress)
-        source, commit = project.place.source, project.place.commit
-        built = releases.record(store, project.content, project.config, source, commit)
-        _build_on(Job(fleet, store, project, built), rounds, progress)
+    problems = _make(fleet, store, project, missing, progress, emulate) if missing else {}
+    if any(isinstance(one, OtherDigest) for one in problems.values()):
+        progress.say("the registry lost an image that comes out otherwise now: a release anew")
+        releases.anew(store, *_said_of(project))
+        return build(fleet, store, project, progress, emulate)
+    if problems and set(problems) == set(project.recipes):
+        raise next(iter(problems.values()))
     made = releases.find(store, project.content)
     if made is None:
         raise BadInput(f"{project.config.model_name} as it is was never built", "evc model build")
-    return made, missing
+    return Made(made, tuple(one for one in missing if one not in problems), problems)
+
+
+def _make(
+    fleet: Fleet,
+    store: Store,
+    project: Project,
+    missing: Sequence[str],
+    progress: Progress,
+    emulate: bool,
+) -> Problems:
+    """Build for the `missing` platforms, by whichever builders can be used."""
+    known = [node for node in inventory.everyone(store) if node.builder and node.registered]
+    out = repair.mend(fleet, known, progress)
+    for name, problem in out.items():
+        progress.say(f"the builder {name} is left out: {problem}")
+    ready = [node for node in known if node.name not in out]
+    rounds, problems = builders.rounds(missing, project.config.platforms, ready, emulate)
+    if rounds:
+        built = releases.record(store, *_said_of(project))
+        problems |= _build_on(Job(fleet, store, project, built), rounds, progress)
+    return problems
+
+
+def _said_of(project: Project) -> tuple[Content, ProjectConfig, str, str]:
+    return project.content, project.config, project.place.source, project.place.commit
 
 
 def platforms_for(
@@ -72,7 +114,7 @@ def add(
     wanted: Collection[str],
     progress: Progress,
     emulate: bool = False,
-) -> tuple[Built, list[str]]:
+) -> Made:
     """A release with images for the platforms it lacks, from the source it was built of.
 
     Raises BadInput where that is not any more what it was: a digest is never replaced.
@@ -81,7 +123,7 @@ def add(
     if "#" in at or "://" in at:  # a git URL, and the commit rather than what its ref is by now
         at = f"{at.partition('#')[0]}#{built.commit}"
     with projects.found(at, progress) as place:
-        project = projects.read(fleet, place, wanted)
+        project = projects.planned(fleet, projects.read(fleet, place), wanted)
         again = "evc run, or evc model build with the folder: a release of its own"
         if project.content.hash != built.content:
             raise BadInput(f"{at} is not what {name} was built from any more", again)
@@ -100,21 +142,32 @@ def _is_there(reg: Registry, found: Built | None, platform: str) -> bool:
         return client.head(image.repository, image.digest) is not None
 
 
-def _build_on(job: Job, rounds: Sequence[Round], progress: Progress) -> None:
+def _build_on(job: Job, rounds: Sequence[Round], progress: Progress) -> Problems:
     project, found = job.project, build_orders.settings_of(job.fleet, job.project)
-    left_out = folders.left_out(project.place.folder, layout.EXCLUDED[:-1])
+    _say_what_is_odd(project, progress)
+    nodes = {node.name: node for one in rounds for node in one.values()}
+    parts, lost = _send(job, list(nodes.values()), found, progress)
+    problems: Problems = {}
+    for one in rounds:
+        problems |= {job: lost[node.name] for job, node in one.items() if node.name in lost}
+        work = {job: node for job, node in one.items() if node.name not in lost}
+        problems |= _round(job, work, found, parts, progress) if work else {}
+    return problems
+
+
+def _say_what_is_odd(project: Project, progress: Progress) -> None:
+    left_out = engine.left_out(project.place.folder, layout.EXCLUDED[:-1])
     if left_out:
-        progress.say(f"not in the image: {', '.join(left_out)}")
+        more = f" and {len(left_out) - LISTED} more" if len(left_out) > LISTED else ""
+        progress.say(f"not in the image: {', '.join(left_out[:LISTED])}{more}")
     for warning in project.warnings:
         progress.say(f"warning: {warning}")
-    nodes = {node.name: node for one in rounds for node in one.values()}
-    parts = _send(job, list(nodes.values()), found, progress)
-    for one in rounds:
-        _round(job, one, found, parts, progress)
 
 
-def _send(job: Job, nodes: Sequence[Node], settings: Settings, progress: Progress) -> list[str]:
-    """Bring the build context to the builders; the names of its parts."""
+def _send(
+    job: Job, nodes: Sequence[Node], settings: Settings, progress: Progress
+) -> tuple[list[str], dict[str, EvcError]]:
+    """Bring the build context to the builders; the names of its parts, and who did not get them."""
     parts = layout.parts(job.project.config, job.project.files)
     with tempfile.TemporaryDirectory(prefix="evc-context-") as folder:
         context = [build_orders.packed(job.project, part, Path(folder)) for part in parts]
@@ -123,11 +176,14 @@ def _send(job: Job, nodes: Sequence[Node], settings: Settings, progress: Progres
         network_file = Path(folder) / "network.json"
         fleets.write_private(network_file, build_orders.network_text(settings))
         shared = {"evc_context": context, "evc_network": str(network_file)}
-        _require(plays.play(job.fleet, "copy_model", nodes, shared))
-    return [one["name"] for one in context]
+        done = plays.play(job.fleet, "copy_model", nodes, shared)
+    lost = {name: EvcError(f"{name}: {one.message}") for name, one in done.items() if not one.ok}
+    return [one["name"] for one in context], lost
 
 
-def _round(job: Job, work: Round, settings: Settings, parts: list[str], progress: Progress) -> None:
+def _round(
+    job: Job, work: Round, settings: Settings, parts: list[str], progress: Progress
+) -> Problems:
     """One build on each builder, at once; what is built is kept though another fails."""
     nodes = {node.name: node for node in work.values()}
     orders = {
@@ -137,21 +193,16 @@ def _round(job: Job, work: Round, settings: Settings, parts: list[str], progress
     started = plays.play(job.fleet, "autorun", list(nodes.values()), orders=orders)
     tails: dict[str, list[str]] = {name: [] for name in nodes}
     ends = follow(job.fleet, nodes, started, lambda name, one: _show(progress, tails, name, one))
-    failures = []
+    problems: Problems = {}
     for platform, node in work.items():
         end = ends[node.name]
-        if end["step"] == "done":
-            _take(job, platform, node, end)
-        else:
-            failures.append(_failure(job, platform, node, end, tails[node.name], orders[node.name]))
-    if failures:
-        raise failures[0]
-
-
-def _require(results: Mapping[str, Any]) -> None:
-    for name, result in results.items():
-        if not result.ok:
-            raise EvcError(f"{name}: {result.message}")
+        try:
+            if end["step"] != "done":
+                raise failure(job, platform, node, end, tails[node.name], orders[node.name])
+            take(job, platform, node, end)
+        except EvcError as error:
+            problems[platform] = error
+    return problems
 
 
 # Step reached → what comes next.
@@ -173,26 +224,3 @@ def _show(progress: Progress, tails: dict[str, list[str]], name: str, entry: Ent
         progress.output(name, line)
     elif not entry.get("progress"):
         progress.node(name, _DOING.get(entry["step"]) or str(entry["step"]))
-
-
-def _take(job: Job, platform: str, node: Node, end: Entry) -> None:
-    repository, recipe = platforms.repository(platform), job.project.recipes[platform]
-    tag, digest, size = job.built.release.tag, str(end["digest"]), int(end["size"])
-    image = Image(platform, repository, tag, digest, size, recipe.hash)
-    with registry_check.client(registry.load(job.fleet), "reader") as client:
-        if client.head(repository, image.digest) is None:
-            raise EvcError(f"{node.name} says it pushed {image.digest}; the registry has no such")
-    releases.record_image(job.store, job.built.id, image, node.name)
-
-
-def _failure(
-    job: Job, platform: str, node: Node, end: Entry, tail: list[str], order: dict[str, Any]
-) -> EvcError:
-    """Where a build ended and its last lines; for a hardened default, the key that loosens it."""
-    step, reason = str(end.get("at", end["step"])), str(end.get("reason", ""))
-    where = f"building {job.built.release.label} for {platform} on {node.name}"
-    last = "".join(f"\n  | {line}" for line in tail)
-    said = "\n".join([*tail, reason])
-    key = hardening.key(said, order["test"]["config"]) if step == "test" else ""
-    remedy = f"`{key}` in myEVCconfig.yaml loosens this one default" if key else ""
-    return EvcError(f"{where} failed at '{step}': {reason}{last}", remedy)

@@ -12,7 +12,8 @@ from evc.pure import config, plan
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
-from evc.runbooks import base_images, findings, register, registry, repair, trust
+from evc.pure.outcomes import NodeOutcome, Outcome
+from evc.runbooks import audit, base_images, findings, register, registry, repair, trust
 from evc.runbooks import nodes as inventory
 from evc.runbooks.findings import Finding, Level
 from evc.runbooks.grafana import native as grafana
@@ -111,7 +112,7 @@ def nodes(
     """Each node, asked in one play; `fix` brings back what EVC itself put there."""
     registered = [node for node in chosen if node.registered]
     if fix and registered:
-        _fix_nodes(fleet, registered, progress)
+        _fix_nodes(fleet, store, registered, progress)
     answers = probe(fleet, registered)
     inventory.refresh(store, answers)
     places = findings.tunnels(fleet, registered)
@@ -127,12 +128,16 @@ def nodes(
     return found + findings.wished(fleet, store, now)
 
 
-def _fix_nodes(fleet: Fleet, registered: Sequence[Node], progress: Progress) -> None:
-    for node in registered:
-        try:
-            repair.mend(fleet, [node], progress)
-        except EvcError as error:
-            progress.say(error.message)
+def _fix_nodes(fleet: Fleet, store: Store, registered: Sequence[Node], progress: Progress) -> None:
+    problems = repair.mend(fleet, registered, progress)
+    for name, problem in problems.items():
+        progress.say(f"{name}: {problem}")
+    outcomes = {node.name: _fixed(problems.get(node.name, "")) for node in registered}
+    audit.record(store, "doctor --fix", outcomes, Outcome(outcomes).word if outcomes else "done")
+
+
+def _fixed(problem: str) -> NodeOutcome:
+    return NodeOutcome("failed" if problem else "done", reason=problem)
 
 
 def _node(fleet: Fleet, node: Node, answer: Answer, place: Finding | None) -> list[Finding]:

@@ -16,7 +16,8 @@ from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.inventory import Node
-from evc.runbooks import plays
+from evc.runbooks import plays, releases
+from evc.runbooks.probe import Answer, Silent, probe
 from evc.runbooks.releases import Built
 
 MAX_IMAGE_BYTES = 50_000_000
@@ -61,20 +62,23 @@ class Prediction:
 
 
 def predict(
-    fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node], image: Path
+    fleet: Fleet, store: Store, model: str, nodes: Sequence[Node], image: Path
 ) -> list[Prediction]:
-    """Ask `nodes`, all at once, what `built` sees in `image`; results are stored."""
-    serve = built.project.serve
-    if not serve.predict or not serve.port:
-        raise BadInput(
-            f"{built.release.model} does not say where it takes predictions",
-            "serve: {port: 8000, predict: /predict} in its config",
-        )
-    data = _read(image)
-    path = serve.predict
+    """Ask `nodes`, all at once, what `model` sees in `image`, by the release that each serves.
+
+    Results are stored.
+    """
+    data, answers = _read(image), probe(fleet, [node for node in nodes if not node.unusable])
+
+    async def one(node: Node) -> Prediction:
+        try:
+            built = _serving(store, model, answers.get(node.name, Silent(node.unusable)))
+            return await _ask(fleet, built, node, data)
+        except EvcError as error:
+            return Prediction(node.name, model, "", problem=str(error))
 
     async def everyone() -> list[Prediction]:
-        return await asyncio.gather(*[_ask(fleet, built, node, path, data) for node in nodes])
+        return await asyncio.gather(*[one(node) for node in nodes])
 
     predictions = asyncio.run(everyone())
     _keep(store, predictions, image.name)
@@ -89,9 +93,25 @@ def _read(image: Path) -> bytes:
     return image.read_bytes()
 
 
-async def _ask(fleet: Fleet, built: Built, node: Node, path: str, data: bytes) -> Prediction:
-    model, release = built.release.model, built.release.label
-    port = built.project.on(node.name).serve.published
+def _serving(store: Store, model: str, answer: Answer) -> Built:
+    """The release of `model` that a node serves, as it says; raises EvcError."""
+    if isinstance(answer, Silent):
+        raise EvcError(answer.reason)
+    there = [one for one in answer.models if one.model == model and one.running]
+    if not there:
+        raise EvcError(f"{model} does not serve there", "`evc status`, then evc run or evc sync")
+    built = releases.labelled(store, model, there[0].release)
+    if built is None:
+        raise EvcError(f"{there[0].release} serves there, which is none of this fleet's releases")
+    return built
+
+
+async def _ask(fleet: Fleet, built: Built, node: Node, data: bytes) -> Prediction:
+    model, release, serve = built.release.model, built.release.label, built.project.serve
+    if not serve.predict or not serve.port:
+        why = f"{release} does not say where it takes predictions"
+        raise EvcError(why, "serve: {port: 8000, predict: /predict} in its config")
+    path, port = serve.predict, built.project.on(node.name).serve.published
     try:
         async with ssh.forwarded_port(plays.target(fleet, node), port) as local:
             began = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evc.doors import archives, git
@@ -33,13 +33,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Project:
-    """A project as read: config, files, and a recipe for each platform that is wanted."""
+    """A project as read: config, files, its own Dockerfile or ''; and what is wanted of it.
+
+    A recipe for each platform, once these are known.
+    """
 
     place: Place
     config: ProjectConfig
     files: tuple[File, ...]
-    recipes: Mapping[str, Recipe]
+    dockerfile: str = ""
     warnings: tuple[str, ...] = ()
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
 
     @property
     def content(self) -> Content:
@@ -68,10 +72,10 @@ def read_config(folder: Path) -> ProjectConfig:
     return schema.read(folders.config_text(folder), name, ProjectConfig)
 
 
-def read(fleet: Fleet, place: Place, platforms: Collection[str]) -> Project:
-    """A project as a value, with how it is built for `platforms`; raises BadInput."""
+def read(fleet: Fleet, place: Place) -> Project:
+    """A project as a value; raises BadInput for one that is wrong. Nothing is contacted."""
     folder, config = place.folder, read_config(place.folder)
-    excluded = [*layout.EXCLUDED, *folders.ignored(folder)]
+    excluded = [*folders.ignored(folder), *layout.EXCLUDED]  # the last word is EVC's
     files = folders.files(folder, engine.context_files(folder, excluded))
     own = folders.dockerfile(folder)
     if not own and not config.serve.command:
@@ -89,13 +93,22 @@ def read(fleet: Fleet, place: Place, platforms: Collection[str]) -> Project:
     if own and program and not config.serve.workdir:
         workdir = dockerfiles.folder_of(program, own, paths, inside)
         config = _started_in(config, workdir)
-    recipes = {one: _recipe(fleet, config, own, one) for one in sorted(platforms)}
-    return Project(place, config, tuple(files), recipes, _checked(fleet, recipes) if own else ())
+    return Project(place, config, tuple(files), own, _checked(fleet, config, own) if own else ())
 
 
-def _checked(fleet: Fleet, recipes: Mapping[str, Recipe]) -> tuple[str, ...]:
+def planned(fleet: Fleet, project: Project, platforms: Collection[str]) -> Project:
+    """The project with how it is built for `platforms`; the registry is asked for base images."""
+    made = {one: _recipe(fleet, project, one) for one in sorted(platforms)}
+    return replace(project, recipes=made)
+
+
+def _checked(fleet: Fleet, config: ProjectConfig, own: str) -> tuple[str, ...]:
     """What is odd in a Dockerfile, as warnings; raises BadInput for what is refused."""
-    each = [preflight.doubts(one.dockerfile, one.arguments) for one in recipes.values()]
+    texts = {one: _text(config, own, one) for one in ["", *config.platforms]}
+    each = [
+        preflight.doubts(text, config.platforms.get(platform, PLAIN).args)
+        for platform, text in texts.items()
+    ]
     found = list(dict.fromkeys(doubt for doubts in each for doubt in doubts))
     strict = fleet.config().policy == "strict"
     if refused := [one for one in found if one.refused or strict]:
@@ -104,13 +117,17 @@ def _checked(fleet: Fleet, recipes: Mapping[str, Recipe]) -> tuple[str, ...]:
     return tuple(f"{one.what} ({one.remedy})" for one in found)
 
 
-def _recipe(fleet: Fleet, config: ProjectConfig, own: str, platform: str) -> Recipe:
+def _text(config: ProjectConfig, own: str, platform: str) -> str:
     try:
-        text = images.platform_dockerfile(config, own, platform)
+        return images.platform_dockerfile(config, own, platform)
     except ValueError as error:
         where = f"platforms: {platform}: base"
         raise BadInput(f"{where}: {error}", "say in `base:` which image it replaces") from None
-    variant = config.platforms.get(platform, PLAIN)
+
+
+def _recipe(fleet: Fleet, project: Project, platform: str) -> Recipe:
+    text = _text(project.config, project.dockerfile, platform)
+    variant = project.config.platforms.get(platform, PLAIN)
     digests = bases.digests(registry.load(fleet), images.bases(text), platform)
     return Recipe(text, variant.args, digests)
 

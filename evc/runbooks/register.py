@@ -73,6 +73,7 @@ def add(
 
     `sudo` has private files with passwords for this time; `node.sudo_file` is one that is kept.
     """
+    inventory.refuse_edited(fleet)
     with fleet.lock("nodes"):
         known = {one.name: one for one in inventory.everyone(store)}.get(node.name)
         if known is None:
@@ -107,6 +108,7 @@ def remove(
 
     `forget` only does the latter, for machines that are dead.
     """
+    inventory.refuse_edited(fleet)
     outcomes = {}
     reached = {} if forget else _unregister(fleet, [node for node in nodes if node.registered])
     for node in nodes:

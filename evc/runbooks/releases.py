@@ -129,8 +129,11 @@ def record(
     store: Store, content: Content, project: ProjectConfig, source: str, commit: str
 ) -> Built:
     """Note a release, unless it is there; raises BadInput for a frozen version."""
-    if there := find(store, content):
-        return there
+    return find(store, content) or anew(store, content, project, source, commit)
+
+
+def anew(store: Store, content: Content, project: ProjectConfig, source: str, commit: str) -> Built:
+    """Note a release beside those of the same content; raises BadInput for a frozen version."""
     release = content.release(len(_of(store, content)))
     frozen = store.row(
         "SELECT 1 FROM release WHERE model = ? AND version = ? AND state = 'approved'",

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from evc.doors.fleet import Fleet
 from evc.pure import plan
-from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.plan import NodePlan
@@ -15,15 +14,13 @@ from evc.runbooks.probe import Answer, probe
 from evc.runbooks.progress import Progress
 
 
-def mend(fleet: Fleet, nodes: Sequence[Node], progress: Progress) -> None:
-    """Probe `nodes` and repair them; raises EvcError for one that cannot be used."""
+def mend(fleet: Fleet, nodes: Sequence[Node], progress: Progress) -> dict[str, str]:
+    """Probe `nodes` and repair them; node → why it cannot be used, for those that cannot."""
     answers = probe(fleet, nodes)
     plans = {node.name: _plan(fleet, node, answers[node.name]) for node in nodes}
     problems = apply(fleet, {node.name: node for node in nodes}, plans, progress)
-    for name, one in plans.items():
-        problem = one.blocked or problems.get(name)
-        if problem:
-            raise EvcError(f"{name}: {problem}")
+    found = {name: one.blocked or problems.get(name, "") for name, one in plans.items()}
+    return {name: problem for name, problem in found.items() if problem}
 
 
 def _plan(fleet: Fleet, node: Node, answer: Answer) -> NodePlan:

@@ -31,6 +31,7 @@ def replace_node(
 
     Groups, labels, settings and history are the node's, and stay.
     """
+    inventory.refuse_edited(fleet)
     with fleet.lock("nodes"):
         registry.ensure(fleet, progress.say)
         node = _put_in_place(fleet, store, before, after, key)

@@ -17,12 +17,11 @@ from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, merged
 from evc.pure.plan import ImageRef, NodePlan, Wish
 from evc.runbooks import assignments, deliver, plays, registry, repair, trust, wishes
-from evc.runbooks import nodes as inventory
 from evc.runbooks.follow import Entry, follow
-from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
 from evc.runbooks.registry import Registry
 from evc.runbooks.releases import Built
+from evc.runbooks.survey import Answers, survey
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,21 @@ class Planned:
 
 
 def converge(
-    fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node], progress: Progress
+    fleet: Fleet,
+    store: Store,
+    built: Built,
+    nodes: Sequence[Node],
+    progress: Progress,
+    answers: Answers | None = None,
+    repaired: bool = False,
 ) -> dict[str, NodeOutcome]:
-    """Bring `nodes` to run `built`, whatever is there now; an outcome for each."""
+    """Bring `nodes` to run `built`, whatever is there now; an outcome for each.
+
+    `answers` are theirs of a moment ago. What makes no sense is asked again after EVC's program
+    was `repaired` there, once.
+    """
     began = time.monotonic()
-    planned = prepare(fleet, store, built, nodes, progress)
+    planned = prepare(fleet, store, built, nodes, progress, answers, repaired)
     outcomes = {**planned.outcomes, **apply(fleet, planned, progress)}
     seconds = time.monotonic() - began
     urls = {node.name: built.url(node) for node in nodes}
@@ -55,29 +64,34 @@ def converge(
     }
     again = [planned.nodes[name] for name in planned.unknown if outcomes[name].well]
     if again:
-        outcomes = merged([outcomes, converge(fleet, store, built, again, progress)])
+        then = converge(fleet, store, built, again, progress, repaired=True)
+        outcomes = merged([outcomes, then])
     assignments.record(store, built, outcomes)
     return outcomes
 
 
 def prepare(
-    fleet: Fleet, store: Store, built: Built, nodes: Sequence[Node], progress: Progress
+    fleet: Fleet,
+    store: Store,
+    built: Built,
+    nodes: Sequence[Node],
+    progress: Progress,
+    answers: Answers | None = None,
+    repaired: bool = False,
 ) -> Planned:
-    """Probe the nodes and plan; changes nothing."""
+    """Ask the nodes, unless that was done, and plan; changes nothing."""
+    if answers is None:
+        nodes, answers = survey(fleet, store, built.release.model, nodes, progress)
     found, problems = wishes.wishes(fleet, store, built, nodes)
     outcomes = {name: NodeOutcome(*problem) for name, problem in problems.items()}
-    progress.say(f"asking {len(nodes)} node{'s' if len(nodes) != 1 else ''} what is there")
-    looked = {name: [wish.previous.digest] for name, wish in found.items() if wish.previous}
-    asked = [node for node in nodes if node.name in found]
-    reg = registry.load(fleet)
-    answers = probe(fleet, asked, looked, [reg.place])
-    inventory.refresh(store, answers)
-    plans, unknown, cut_off = {}, [], []
-    for node in asked:
+    place, plans, unknown, cut_off = registry.load(fleet).place, {}, [], []
+    for node in [node for node in nodes if node.name in found]:
         answer = answers[node.name]
         if isinstance(answer, Observation):
             plans[node.name] = plan.plan(answer, trust.expected(fleet, node), [found[node.name]])
-            cut_off += [] if answer.reaches.get(reg.place, True) else [node.name]
+            cut_off += [] if answer.reaches.get(place, True) else [node.name]
+        elif answer.reachable and repaired:
+            outcomes[node.name] = NodeOutcome("failed", reason=answer.reason)
         elif answer.reachable:
             unknown.append(node.name)
             plans[node.name] = NodePlan((plan.Action("program", answer.reason),))
@@ -96,8 +110,11 @@ def apply(fleet: Fleet, planned: Planned, progress: Progress) -> dict[str, NodeO
         if not one.actions
     }
     outcomes |= _repair(fleet, planned, progress)
-    for kind, command in (("pull", "pull"), ("swap", "swap")):
-        outcomes |= _jobs(fleet, planned, kind, command, outcomes, progress)
+    for kind in ("pull", "swap"):
+        for name, one in _jobs(fleet, planned, kind, outcomes, progress).items():
+            before = outcomes.get(name, NodeOutcome("nothing"))
+            last = before if one.outcome == "nothing" else one
+            outcomes[name] = replace(last, warnings=before.warnings + one.warnings)
     return outcomes
 
 
@@ -117,7 +134,6 @@ def _jobs(
     fleet: Fleet,
     planned: Planned,
     kind: str,
-    command: str,
     so_far: Mapping[str, NodeOutcome],
     progress: Progress,
 ) -> dict[str, NodeOutcome]:
@@ -142,11 +158,13 @@ def _jobs(
         for name, port in ports.items():
             orders[name]["registry"] = f"127.0.0.1:{port}"
             progress.node(name, "pulling through SSH: it does not reach the registry")
-        shared = {"evc_command": command}
+        shared = {"evc_command": kind}
         started = plays.play(fleet, "run_model", list(nodes.values()), shared, orders=orders)
         ends = follow(fleet, nodes, started, lambda name, entry: _show(progress, name, entry))
     seconds = time.monotonic() - began
-    return outcomes | {name: _outcome(planned, name, end, seconds) for name, end in ends.items()}
+    return outcomes | {
+        name: _outcome(planned, name, kind, end, seconds) for name, end in ends.items()
+    }
 
 
 def _registry_lent(
@@ -208,7 +226,7 @@ def _show(progress: Progress, name: str, entry: Entry) -> None:
         progress.node(name, doing)
 
 
-def _outcome(planned: Planned, name: str, end: Entry, seconds: float) -> NodeOutcome:
+def _outcome(planned: Planned, name: str, kind: str, end: Entry, seconds: float) -> NodeOutcome:
     actions = _actions(planned, name)
     reason = str(end.get("reason", ""))[:600]
     if end["step"] == "done":
@@ -220,6 +238,9 @@ def _outcome(planned: Planned, name: str, end: Entry, seconds: float) -> NodeOut
         logs = str(end.get("logs", ""))
         key = hardening.advice(f"{logs}\n{reason}", _request(planned, name))
         return NodeOutcome("failed", actions, f"{reason}; {kept}{key}", seconds, logs)
+    if kind == "pull":  # what is wished can serve all the same
+        why = f"the previous release's image cannot be fetched, a rollback would need it: {reason}"
+        return NodeOutcome("nothing", warnings=(why,))
     return NodeOutcome("failed", actions, reason, seconds)
 
 

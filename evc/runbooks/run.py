@@ -14,11 +14,15 @@ from evc.pure.outcomes import NodeOutcome, Outcome, merged
 from evc.runbooks import assignments, audit, projects, register, registry, releases, rollout
 from evc.runbooks import build as builds
 from evc.runbooks import nodes as inventory
+from evc.runbooks.build import Made
+from evc.runbooks.probe import Silent
 from evc.runbooks.progress import Progress
 from evc.runbooks.projects import Place, Project
 from evc.runbooks.releases import Built
 from evc.runbooks.rollout import Planned
+from evc.runbooks.survey import Answers, survey
 
+Outcomes = dict[str, NodeOutcome]
 STEPS_TODAY: tuple[Step, ...] = ("register", "build", "download", "run")
 
 
@@ -35,35 +39,40 @@ def run(
     With `emulate` a builder of another architecture will do where there is none of the right one.
     Raises BadInput before anything is contacted; a dead node is an outcome, not an error.
     """
-    config = projects.read_config(place.folder)
+    project = projects.read(fleet, place)
+    config = project.config
     steps = {step.activation for step in fleet.config().autorun}
     known = _known_steps(steps, progress)
     _say_what_is_unneeded(fleet, config, progress)
     wanted = selector if selector is not None else _groups(config)
-    with fleet.lock(f"deploy-{config.model_name}"):
+    inventory.refuse_edited(fleet)
+    model = config.model_name
+    with fleet.lock(f"deploy-{model}"), audit.failures(store, f"run {model}"):
         if "register" in known:
             _add_machines(fleet, store, config)
         inventory.selected(store, wanted)  # nothing is contacted for a selector of nobody
         registry.ensure(fleet, progress.say)
-        outcomes: list[dict[str, NodeOutcome]] = []
+        outcomes: list[Outcomes] = []
         if "register" in known:
             nodes = [*inventory.selected(store, wanted), *_builders(store)]
             outcomes.append(_register(fleet, store, nodes, progress))
-        nodes = [node for node in inventory.selected(store, wanted) if node.edge]
-        project = _project(fleet, place, config, nodes, known)
-        built, fresh = builds.build(fleet, store, project, progress, emulate)
-        if known & {"download", "run"}:
-            assignments.wish(store, built, wanted, nodes)
-            outcomes.append(rollout.converge(fleet, store, built, nodes, progress))
-        outcome = Outcome(merged(outcomes), built.release.label, bool(fresh))
+        nodes, answers = survey(fleet, store, model, _edges(store, wanted), progress)
+        made = _built(fleet, store, project, nodes, known, emulate, progress)
+        if made is None:
+            outcomes.append(_untold(nodes, answers))
+        elif known & {"download", "run"}:
+            outcomes.append(_roll_out(fleet, store, made, wanted, nodes, answers, progress))
+        outcome = _outcome(outcomes, made)
         _record(fleet, store, config, outcome)
     return outcome
 
 
 def deploy(fleet: Fleet, store: Store, built: Built, selector: str, progress: Progress) -> Outcome:
     """Bring the selected nodes to a release that is built already."""
-    nodes = [node for node in inventory.selected(store, selector) if node.edge]
-    with fleet.lock(f"deploy-{built.release.model}"):
+    nodes = _edges(store, selector)
+    inventory.refuse_edited(fleet)
+    model = built.release.model
+    with fleet.lock(f"deploy-{model}"), audit.failures(store, f"run {model}"):
         registry.ensure(fleet, progress.say)
         assignments.wish(store, built, selector, nodes)
         outcomes = rollout.converge(fleet, store, built, nodes, progress)
@@ -74,19 +83,19 @@ def deploy(fleet: Fleet, store: Store, built: Built, selector: str, progress: Pr
 
 def planned(fleet: Fleet, store: Store, built: Built, selector: str, progress: Progress) -> Planned:
     """What `deploy` would do on the selected nodes; they are asked, and nothing is changed."""
-    nodes = [node for node in inventory.selected(store, selector) if node.edge]
+    nodes = _edges(store, selector)
     return rollout.prepare(fleet, store, built, nodes, progress)
 
 
 def unchanged(fleet: Fleet, store: Store, place: Place, selector: str | None) -> str:
     """The release's label if the project is what was last rolled out on `selector`, else ''."""
-    config = projects.read_config(place.folder)
-    wanted = selector if selector is not None else _groups(config)
+    project = projects.read(fleet, place)
+    wanted = selector if selector is not None else _groups(project.config)
     try:
-        nodes = [node for node in inventory.selected(store, wanted) if node.edge]
+        nodes = _edges(store, wanted)
     except BadInput:
         return ""  # its machines are not in the inventory yet
-    project = projects.read(fleet, place, builds.platforms_for(config, nodes))
+    project = projects.planned(fleet, project, builds.platforms_for(project.config, nodes))
     built = releases.find(store, project.content)
     return built.release.label if built and assignments.stands(store, built, wanted) else ""
 
@@ -140,6 +149,10 @@ def _node(machine: Machine, builder: bool, groups: tuple[str, ...]) -> Node:
     )
 
 
+def _edges(store: Store, selector: str) -> list[Node]:
+    return [node for node in inventory.selected(store, selector) if node.edge]
+
+
 def _builders(store: Store) -> list[Node]:
     return [node for node in inventory.everyone(store) if node.builder]
 
@@ -159,18 +172,59 @@ def _register(
     return done
 
 
-def _project(
-    fleet: Fleet, place: Place, config: ProjectConfig, nodes: Sequence[Node], steps: set[Step]
-) -> Project:
-    """The project with what its nodes need; raises BadInput when they did not tell."""
-    wanted = builds.platforms_for(config, nodes)
+def _built(
+    fleet: Fleet,
+    store: Store,
+    project: Project,
+    nodes: Sequence[Node],
+    steps: set[Step],
+    emulate: bool,
+    progress: Progress,
+) -> Made | None:
+    """The project's release for what its nodes are, or None when none of them ever told."""
+    wanted = builds.platforms_for(project.config, nodes)
     if not wanted:
-        raise BadInput("none of the nodes told its architecture", "`evc doctor` says what is wrong")
-    return projects.read(fleet, place, wanted if "build" in steps else set())
+        return None
+    project = projects.planned(fleet, project, wanted if "build" in steps else set())
+    made = builds.build(fleet, store, project, progress, emulate)
+    for problem in made.problems.values():  # the nodes that it concerns fail, and no others
+        progress.say(str(problem))
+    return made
+
+
+def _untold(nodes: Sequence[Node], answers: Answers) -> Outcomes:
+    """Nodes of which nothing is known: why, for each."""
+    reasons = {node.name: node.unusable for node in nodes}
+    reasons |= {name: one.reason for name, one in answers.items() if isinstance(one, Silent)}
+    return {
+        name: NodeOutcome("pending", reason=reason or "it does not tell its architecture")
+        for name, reason in reasons.items()
+    }
+
+
+def _roll_out(
+    fleet: Fleet,
+    store: Store,
+    made: Made,
+    selector: str,
+    nodes: list[Node],
+    answers: Answers,
+    progress: Progress,
+) -> Outcomes:
+    """Bring `nodes` to the release; what they said before a build of minutes is asked again."""
+    assignments.wish(store, made.built, selector, nodes)
+    said = None if made.fresh else answers
+    return rollout.converge(fleet, store, made.built, nodes, progress, said)
+
+
+def _outcome(outcomes: Sequence[Outcomes], made: Made | None) -> Outcome:
+    if made is None:
+        return Outcome(merged(outcomes))
+    return Outcome(merged(outcomes), made.built.release.label, bool(made.fresh))
 
 
 def _record(fleet: Fleet, store: Store, config: ProjectConfig, outcome: Outcome) -> None:
-    command = f"run {config.model_name} {outcome.release}"
+    command = f"run {config.model_name} {outcome.release}".strip()
     if outcome.word != "nothing":
         audit.record(store, command, outcome.nodes, outcome.word)
     inventory.render_inventory(fleet, store)

@@ -21,6 +21,7 @@ def sync(
 
     Raises Locked, when the rest is done, if another command works on one of the models.
     """
+    inventory.refuse_edited(fleet)
     wanted = assignments.wanted(store, nodes, model)
     outcomes: list[dict[str, NodeOutcome]] = []
     locked: list[Locked] = []

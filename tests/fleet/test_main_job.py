@@ -193,6 +193,8 @@ def test_broken_release_leaves_the_old_one_serving(
         assert "the model file is corrupt" in done.stderr
     (after,) = home.models("edge03", "tiny")
     assert after["Id"] == before and after["State"]["Running"]
+    asked = home.json("predict", "tiny", "-i", str(PHOTO), "--on", "edge03")["predictions"]
+    assert asked[0]["release"] == after["Config"]["Labels"]["evc.release"], "what serves answered"
     assert after["HostConfig"]["RestartPolicy"]["Name"] == "always"
 
 
@@ -237,10 +239,14 @@ def test_only_a_project_that_changed_is_run(home: Home, tiny: Tiny) -> None:
 
 def test_failing_build_shows_its_step_and_last_lines(home: Home, tiny: Tiny) -> None:
     project = tiny("7")
-    (project / "Dockerfile").write_text("FROM python:3.11-slim\nRUN echo first && false\n")
+    (project / "Dockerfile").write_text("FROM python:3.11-slim\nRUN seq 1 100 && false\n")
     done = home.evc("run", str(project), "--on", "edge01", code=1)
     assert "failed at 'build'" in done.stderr
-    assert re.search(r"^  \| .*echo first && false", done.stderr, re.MULTILINE)
+    tail = re.findall(r"^  \| (.*)$", done.stderr, re.MULTILINE)
+    assert len(tail) == 40 and any("seq 1 100 && false" in line for line in tail)
+    assert any(line.endswith(" 100") for line in tail)
+    newest = home.json("history")[-1]
+    assert (newest["command"], newest["outcome"]) == ("run tiny", "failed")
 
 
 def test_dockers_own_health_check_counts(home: Home, tiny: Tiny) -> None:
@@ -277,7 +283,11 @@ def test_one_of_two_commands_on_a_target_wins(home: Home, tiny: Tiny) -> None:
 
 def test_remove_takes_everything_off_the_node(home: Home, tiny: Tiny) -> None:
     home.evc("run", str(tiny("9")), "--on", "edge03")
+    image = home.models("edge03", "tiny")[0]["Image"]
+    for label in ("evc.filler=tiny", "evc.trial=1"):  # as a program that was killed leaves them
+        home.on("edge03", "docker", "create", "--label", label, image)
     home.evc("node", "remove", "edge03")
+    assert home.on("edge03", "docker", "ps", "-aq") == ""
     assert home.on("edge03", "getent", "passwd", "evc", check=False) == ""
     for path in ("/var/lib/evc", "/etc/cron.d/evc-watch"):
         assert home.on("edge03", "ls", path, check=False).endswith("No such file or directory")

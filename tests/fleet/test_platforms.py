@@ -20,7 +20,7 @@ L4T = "/etc/nv_tegra_release"
 DOCKERFILE = """FROM busybox:1
 ARG WORD=plain
 RUN ["/bin/busybox", "sh", "-c", "mkdir /srv; cd /srv; uname -m > machine; echo $WORD > word; \
-echo ok > health"]
+echo ok > health; test $WORD != broken"]
 CMD ["/bin/busybox", "httpd", "-f", "-p", "8090", "-h", "/srv"]
 """
 CONFIG = """model_name: many
@@ -102,11 +102,10 @@ def test_a_node_gets_its_variant_and_only_what_differs_is_another_release(
     first = home.json("run", str(project), "--on", f"edge01,{jetson}")
     assert _words(home) == {"edge01": "plain", "edge02": "plain"}
     home.on(jetson, "sh", "-c", f"echo '# R36 (release), REVISION: 3.0, GCID: 0' > {L4T}")
-    home.evc("status", "--on", jetson)  # a probe, which sees what it is by now
-    assert home.json("node", "show", jetson)["facts"]["l4t"] == "36.3.0"
 
     again = home.json("run", str(project), "--on", f"edge01,{jetson}")
 
+    assert home.json("node", "show", jetson)["facts"]["l4t"] == "36.3.0", "it was asked first"
     assert again["release"] == first["release"], "it gained a platform"
     assert _words(home) == {"edge01": "plain", "edge02": "WHICH"}
     assert again["nodes"]["edge01"]["outcome"] == "nothing"
@@ -119,6 +118,11 @@ def test_a_node_gets_its_variant_and_only_what_differs_is_another_release(
     assert other["release"] != first["release"]
     assert _words(home) == {"edge01": "plain", "edge02": "other"}
     assert _images(home)[first["release"]] == before[first["release"]]
+    config.write_text(CONFIG.replace("WHICH", "broken"))
+    partial = home.json("run", str(project), "--on", f"edge01,{jetson}", code=3)
+    well = {name: one["outcome"] for name, one in partial["nodes"].items()}
+    assert well == {"edge01": "nothing", "edge02": "failed"}, "only those whose build failed"
+    assert _words(home) == {"edge01": "plain", "edge02": "other"}
 
 
 @pytest.mark.usefixtures("bases")

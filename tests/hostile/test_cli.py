@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import click
 import pytest
 
 from evc import cli
+from evc.doors import store
+from evc.doors.fleet import share
+from evc.runbooks import assignments, nodes, releases
 from tests.hostile.controller import CONFIG, Controller, settled
 
 MEGABYTE = "x" * 1_000_000
@@ -61,6 +65,52 @@ def test_what_is_no_name_is_refused(controller: Controller, command: str, name: 
     assert (code, settled(controller.network)) == (2, 0), said[:300]
     assert controller.nodes() == []
     assert len(said) < 1000 and "\0" not in said and "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run project --on lab", "deploy eye --on lab", "sync", "node add cam02 127.0.0.1 --port 1",
+     "node remove cam01"],
+)  # fmt: skip
+def test_a_hand_edited_inventory_stops_what_would_write_it(
+    controller: Controller, command: str
+) -> None:
+    """Before anything is done: the command could not end as it should."""
+    controller.register("cam01")
+    _wish(controller, "cam01")
+    controller.fleet.inventory_file.write_text("[lab]\ncam01 ansible_host=127.0.0.1 # mine\n")
+    code, said = controller.evc(*command.split())
+    assert (code, settled(controller.network)) == (2, 0), said
+    assert "was changed by hand" in said and controller.nodes() == ["cam01"]
+
+
+def _wish(controller: Controller, node: str) -> None:
+    """The node shall run the release that there is."""
+    with store.opened(controller.fleet.database, share() / "db") as opened:
+        built, found = releases.newest(opened, "eye"), nodes.selected(opened, node)
+        assignments.wish(opened, built, node, found)
+
+
+@pytest.mark.parametrize(
+    ("command", "noted"),
+    [("registry up", "registry up"), ("registry import a:1", "registry import a:1"),
+     ("registry down", "registry down"), ("run project --on lab", "run eye"),
+     ("deploy eye --on lab", "run eye")],
+)  # fmt: skip
+def test_what_fails_on_its_way_is_in_the_history(
+    controller: Controller, command: str, noted: str
+) -> None:
+    controller.register("cam01")
+    code, said = controller.evc(*command.split())
+    rows = json.loads(controller.evc("history", "-o", "json")[1])
+    assert code == 1, said
+    assert [(one["command"], one["outcome"]) for one in rows] == [(noted, "failed")]
+
+
+@pytest.mark.parametrize("command", ["run project", "run project --on nobody", "model build ."])
+def test_what_was_refused_is_not(controller: Controller, command: str) -> None:
+    assert controller.evc(*command.split())[0] == 2
+    assert json.loads(controller.evc("history", "-o", "json")[1]) == []
 
 
 @pytest.mark.parametrize("group", ["builder", "user", "ungrouped", "cam"])

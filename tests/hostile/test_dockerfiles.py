@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from evc.pure import preflight, schema
+from evc.doors import docker
+from evc.pure import layout, preflight, schema
 from evc.pure.config import ProjectConfig, ServerConfig
-from evc.pure.errors import BadFile
+from evc.pure.errors import BadFile, BadInput
+from evc.runbooks import projects
+from evc.runbooks.init import init
+from evc.runbooks.projects import Place
+from tests.hostile.controller import Controller, settled
 
 GOOD = "FROM python:3.11-slim\nWORKDIR /app\nUSER 10001\n"
 
@@ -88,6 +96,58 @@ def test_the_config_cannot_say_what_a_dockerfile_may_not() -> None:
         schema.read(text, "f", ProjectConfig)
     with pytest.raises(BadFile, match="the kernel's"):
         schema.read(text.replace("app/../", ""), "f", ProjectConfig)
+
+
+def project(folder: Path, dockerfile: str, platforms: str = "") -> Place:
+    folder.mkdir(exist_ok=True)
+    (folder / "Dockerfile").write_text(dockerfile)
+    (folder / "myEVCconfig.yaml").write_text(f"model_name: m\nversion: 1\n{platforms}")
+    return Place(folder, str(folder), "")
+
+
+def test_a_project_is_refused_when_it_is_read(tmp_path: Path) -> None:
+    fleet = init(tmp_path / "fleet")
+    with pytest.raises(BadInput, match="the kernel's"):
+        projects.read(fleet, project(tmp_path / "p", "FROM a:1\nWORKDIR /proc/self/fd/7\n"))
+    variant = "platforms:\n  arm64: {args: {D: /proc/self/fd/7}}\n"
+    with pytest.raises(BadInput, match="the kernel's"):
+        projects.read(fleet, project(tmp_path / "p", "FROM a:1\nARG D=/app\nWORKDIR $D\n", variant))
+
+
+def test_a_project_is_warned_of_and_under_a_strict_policy_refused(tmp_path: Path) -> None:
+    fleet, place = init(tmp_path / "fleet"), project(tmp_path / "p", "FROM a:1\n")
+    (said,) = projects.read(fleet, place).warnings
+    assert "no USER but root" in said and "USER 10001" in said
+    config = fleet.config_file.read_text()
+    fleet.config_file.write_text(re.sub("(?m)^policy:.*$", "policy: strict", config))
+    with pytest.raises(BadInput, match="no USER but root") as error:
+        projects.read(fleet, place)
+    assert "USER 10001" in error.value.remedy
+    assert projects.read(fleet, project(tmp_path / "p", GOOD)).warnings == ()
+
+
+def test_what_is_refused_is_refused_before_anything_is_contacted(controller: Controller) -> None:
+    controller.register("cam01")
+    (controller.project / "Dockerfile").write_text("FROM a:1\nWORKDIR /proc/self/fd/7\n")
+    code, said = controller.evc("run", str(controller.project), "--on", "lab")
+    assert (code, settled(controller.network)) == (2, 0), said
+    assert "the kernel's" in said
+
+
+def test_no_ignore_file_brings_secrets_or_history_back(tmp_path: Path) -> None:
+    place = project(tmp_path / "p", GOOD)
+    (place.folder / ".dockerignore").write_text("*.log\n!.env\n!**/.env.prod\n!sub/.git\n")
+    kept = {"app.py", "sub/app.py", "sub/environment.py", "Dockerfile"}
+    secret = {".env", ".envrc", "sub/.env", "sub/.env.prod", "sub/deep/.env.local"}
+    history = {".git/config", "sub/.git/config"}
+    for path in {*kept, *secret, *history, "a.log", "sub/__pycache__/a.pyc"} - {"Dockerfile"}:
+        (place.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (place.folder / path).write_text("x")
+    read = projects.read(init(tmp_path / "fleet"), place)
+    assert {one.path for one in read.files} == kept
+    said = docker.left_out(place.folder, layout.EXCLUDED[:-1])
+    assert {*secret, ".git", "sub/.git", "sub/__pycache__"} <= set(said)
+    assert not kept & set(said) and not any("config" in one for one in said)
 
 
 def test_the_policy_is_the_fleets() -> None:

@@ -18,8 +18,8 @@ def node(name: str, machine: str, **facts: Any) -> Node:
     return Node(1, name, "192.0.2.1", builder=True, facts={"architecture": machine, **facts})
 
 
-def names(rounds: list[builders.Round]) -> list[dict[str, str]]:
-    return [{platform: one.name for platform, one in each.items()} for each in rounds]
+def names(found: tuple[list[builders.Round], dict[str, EvcError]]) -> list[dict[str, str]]:
+    return [{platform: one.name for platform, one in each.items()} for each in found[0]]
 
 
 def test_each_platform_by_a_builder_of_its_own_architecture_at_once() -> None:
@@ -40,15 +40,18 @@ def test_a_builder_does_one_after_the_other_and_two_share_the_work() -> None:
 
 def test_nobody_emulates_unasked() -> None:
     ready = [node("a", "x86_64", emulates=["arm64"])]
-    with pytest.raises(EvcError) as error:
-        builders.rounds({"arm64"}, {}, ready)
-    assert "no builder for arm64" in error.value.message
-    assert "--emulate: a can" in error.value.remedy
+    _, problems = builders.rounds({"arm64"}, {}, ready)
+    assert "no builder for arm64" in problems["arm64"].message
+    assert "--emulate: a can" in problems["arm64"].remedy
     assert names(builders.rounds({"arm64"}, {}, ready, emulate=True)) == [{"arm64": "a"}]
 
 
 @pytest.mark.parametrize("facts", [{}, {"emulates": ["armv7"]}, {"emulates": "arm64"}])
 def test_what_cannot_be_emulated_names_the_package(facts: dict[str, Any]) -> None:
-    with pytest.raises(EvcError) as error:
-        builders.rounds({"arm64"}, {}, [node("a", "x86_64", **facts)], emulate=True)
-    assert "qemu-user-static" in error.value.remedy
+    _, problems = builders.rounds({"arm64"}, {}, [node("a", "x86_64", **facts)], emulate=True)
+    assert "qemu-user-static" in problems["arm64"].remedy
+
+
+def test_a_platform_that_nobody_builds_stops_no_other() -> None:
+    found = builders.rounds({"amd64", "arm64", "armv7"}, {}, [node("a", "aarch64")])
+    assert names(found) == [{"arm64": "a"}] and list(found[1]) == ["amd64", "armv7"]
