@@ -11,7 +11,7 @@ import pytest
 from evc import cli
 from evc.doors import store
 from evc.doors.fleet import share
-from evc.runbooks import assignments, nodes, releases
+from evc.runbooks import assignments, nodes, registry, releases
 from tests.hostile.controller import CONFIG, Controller, settled
 
 MEGABYTE = "x" * 1_000_000
@@ -105,6 +105,15 @@ def test_what_fails_on_its_way_is_in_the_history(
     rows = json.loads(controller.evc("history", "-o", "json")[1])
     assert code == 1, said
     assert [(one["command"], one["outcome"]) for one in rows] == [(noted, "failed")]
+
+
+def test_what_succeeds_on_no_node_is_too(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "down", lambda fleet, say: None)
+    assert controller.evc("registry", "down")[0] == 0
+    rows = json.loads(controller.evc("history", "-o", "json")[1])
+    assert [(one["command"], one["outcome"]) for one in rows] == [("registry down", "done")]
 
 
 @pytest.mark.parametrize("command", ["run project", "run project --on nobody", "model build ."])

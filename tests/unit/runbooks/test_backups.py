@@ -17,7 +17,7 @@ from evc.doors.store import Store
 from evc.pure.errors import BadInput, EvcError
 from evc.pure.positions import Position
 from evc.pure.secret import Secret
-from evc.runbooks import backups, generations
+from evc.runbooks import audit, backups, generations
 from evc.runbooks.init import init
 from evc.runbooks.logger.record import Recorder
 from tests.unit.runbooks.test_logger_record import received
@@ -67,6 +67,17 @@ def test_a_backup_under_load_comes_back_whole(fleet: Fleet, opened: Store, tmp_p
         (row,) = found.rows("SELECT max(seq) AS seq, count(*) AS n FROM sample")
         assert row["seq"] == row["n"] >= 200
         assert Recorder(found).position("cam01") == Position(row["seq"])
+
+
+def test_both_are_in_the_history_of_their_fleet(
+    fleet: Fleet, opened: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "b.evc"
+    backups.backup(fleet, opened, file, WORDS, images=False)
+    restored = backups.restore(file, tmp_path / "other", WORDS)
+    assert [row["command"] for row in audit.newest(opened, 9)] == [f"backup --to {file}"]
+    with store.opened(restored.database, fleets.share() / "db") as found:
+        assert [row["command"] for row in audit.newest(found, 9)] == [f"restore {file}"]
 
 
 def test_images_come_only_when_asked_for(fleet: Fleet, opened: Store, tmp_path: Path) -> None:
