@@ -44,10 +44,6 @@ class Terminal:
             self.read()
         return lines
 
-    def frames(self) -> int:
-        """How often it has drawn."""
-        return self.text.count(HOME)
-
     def screen(self) -> list[str]:
         """The newest whole frame."""
         frames = self.text.split(HOME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import sys
@@ -13,10 +14,12 @@ import tty
 from collections.abc import Callable, Iterator
 from typing import Any
 
+_KEY = re.compile(rb"\x1b\[[0-9;]*[A-Za-z~]|.", re.DOTALL)  # an arrow is several bytes
+
 
 @contextlib.contextmanager
-def pressed() -> Iterator[Callable[[float], bytes]]:
-    """What waits so many seconds for a key, and gives it or b''; the terminal is as it was after.
+def pressed() -> Iterator[Callable[[float], list[bytes]]]:
+    """What waits so many seconds for keys, and gives them; the terminal is as it was after.
 
     Where nobody can type, it waits.
     """
@@ -27,7 +30,7 @@ def pressed() -> Iterator[Callable[[float], bytes]]:
     before: list[Any] = termios.tcgetattr(file)
     tty.setcbreak(file)
     try:
-        yield lambda seconds: _key(file, seconds)
+        yield lambda seconds: _keys(file, seconds)
     finally:
         termios.tcsetattr(file, termios.TCSADRAIN, before)
 
@@ -47,13 +50,13 @@ def told_to_end() -> Iterator[None]:
             signal.signal(number, was)
 
 
-def _wait(seconds: float) -> bytes:
+def _wait(seconds: float) -> list[bytes]:
     time.sleep(seconds)
-    return b""
+    return []
 
 
-def _key(file: int, seconds: float) -> bytes:
-    """One key; a terminal that went away says `q`."""
+def _keys(file: int, seconds: float) -> list[bytes]:
+    """What was typed, key by key; a terminal that went away says `q`."""
     if not select.select([file], [], [], seconds)[0]:
-        return b""
-    return os.read(file, 16) or b"q"
+        return []
+    return _KEY.findall(os.read(file, 1024)) or [b"q"]

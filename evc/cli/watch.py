@@ -69,9 +69,9 @@ class View:
 
     def __init__(self, nodes: Sequence[Seen]) -> None:
         self._nodes, self._problem = nodes, ""
-        self._order, self._backwards, self._top = "n", False, 0
+        self._order, self._backwards, self._top, self._lowest = "n", False, 0, 0
 
-    def run(self, look: Look, pressed: Callable[[float], bytes]) -> None:
+    def run(self, look: Look, pressed: Callable[[float], list[bytes]]) -> None:
         """Draw, wait for a key or the next look, draw again; ends with `q`."""
         from rich.live import Live
 
@@ -79,10 +79,10 @@ class View:
             due = time.monotonic() + EVERY_SECONDS
             while True:
                 live.update(self._screen(live.console.width, live.console.height), refresh=True)
-                key = pressed(max(0.0, due - time.monotonic()))
-                if key in (b"q", b"\x04"):
-                    return
-                self._press(key)
+                for key in pressed(max(0.0, due - time.monotonic())):
+                    if key in (b"q", b"\x04"):
+                        return
+                    self._press(key)
                 if time.monotonic() >= due:
                     self._look(look)
                     due = time.monotonic() + EVERY_SECONDS
@@ -99,14 +99,18 @@ class View:
         if letter in ORDERS:
             self._backwards = letter == self._order and not self._backwards
             self._order = letter
-        self._top += _SCROLL.get(key, 0)
+        self._scroll(_SCROLL.get(key, 0))
+
+    def _scroll(self, lines: int) -> None:
+        self._top = max(0, min(self._top + lines, self._lowest))
 
     def _screen(self, width: int, height: int) -> Text:
         from rich.text import Text
 
         columns = _columns(width)
         lines, room = self._lines(), max(1, height - FRAME_LINES)
-        self._top = max(0, min(self._top, len(lines) - room))
+        self._lowest = max(0, len(lines) - room)
+        self._scroll(0)  # there may be fewer lines than before
         shown = [
             Text(printable(one), "bold cyan")
             if isinstance(one, str)

@@ -131,10 +131,8 @@ def test_it_scrolls_and_stops_at_both_ends(fleet: Fleet) -> None:
         terminal.until(lambda lines: "1-5 of 7 lines" in lines[-1])
         for keys, seen in (("j", "2-6"), ("\x1b[6~", "3-7"), ("\x1b[B", "3-7"), ("k", "2-6"),
                            ("\x1b[5~", "1-5")):  # fmt: skip
-            frames = terminal.frames()
             terminal.type(keys)
-            lines = terminal.until(lambda lines: terminal.frames() > frames and drawn(lines))  # noqa: B023
-            assert f"{seen} of 7 lines" in lines[-1], keys
+            terminal.until(lambda lines: f"{seen} of 7 lines" in lines[-1])  # noqa: B023
     finally:
         terminal.close()
 
