@@ -91,7 +91,7 @@ JOIN node ON node.name = logged_node.name LEFT JOIN membership ON membership.nod
 WHERE node.name IN (:node) AND {IN_GROUP}"""
 
 # Of the machine that everybody's nodes are logged from: whatever is chosen.
-CONTROLLER = f"""{ladder.TICKS},
+CONTROLLER = f"""WITH RECURSIVE {ladder.EVERY},
 point AS (
   SELECT controller.*, 100.0 * disk_used / nullif(disk_used + disk_available, 0) AS disk
   FROM tick, span, controller WHERE controller.time = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-POINTS = 240  # of a line, about
+POINTS, OF_MANY, FEW = 240, 96, 12  # of a line, about; of one of more nodes than a few
 RAW_SECONDS, MINUTES_SECONDS = 2 * 3600, 2 * 86400
 INTERVAL, MINUTE, HOUR = 5, 60, 3600
 
@@ -45,23 +45,34 @@ DISK = Figure("disk_used", "100.0 * {0} / nullif({0} + {1}, 0)", "disk_available
 SWAP = Figure("swap_used", "100.0 * {0} / nullif({1}, 0)", "swap_total")
 
 
-def span(natives: Sequence[tuple[str, int]]) -> str:
+def span(natives: Sequence[tuple[str, int]], points: str = f"{POINTS}") -> str:
     """`span (step)`: how many seconds a point stands for; `natives`: condition → its least step."""
     cases = " ".join(f"WHEN {condition} THEN {seconds}" for condition, seconds in natives)
     return f"""span (step) AS (
-  SELECT max(native, {LENGTH} / {POINTS} / native * native) FROM (SELECT CASE {cases} END AS native)
+  SELECT max(native, {LENGTH} / {points} / native * native)
+  FROM (SELECT CASE {cases} END AS native)
 )"""
 
 
-LADDER = span([(IS_RAW, INTERVAL), (IS_MINUTES, MINUTE), (IS_HOURS, HOUR)])
+# `tick (time)`: the beginning of each point, multiples of its step.
+TICKS = """tick (time) AS (
+  SELECT CAST(:from / step AS INTEGER) * step FROM span
+  UNION ALL SELECT time + step FROM tick, span WHERE time + step < :to
+)"""
+# Of many lines nobody tells so many points apart, and of many nodes they would be long in coming.
+OF_LINES = f"iif((SELECT count(*) FROM member) > {FEW}, {OF_MANY}, {POINTS})"
+LADDER = span([(IS_RAW, INTERVAL), (IS_MINUTES, MINUTE), (IS_HOURS, HOUR)], OF_LINES)
 EVENTS_LADDER = span([(IS_RAW, MINUTE), (f"NOT {IS_RAW}", HOUR)])
+EVERY = f"""{span([("true", INTERVAL)])},
+{TICKS}"""
 
 
 def lines(series: str, *figures: tuple[str, Figure], highest: bool = False, all_nodes: bool) -> str:
     """`time`, `series`, `value` of figures with their labels; `series` gives `node_id` and `name`.
 
-    `highest`: a second line of each, the highest there was. `all_nodes`: samples are read in order
-    of time, which is fast for many nodes; otherwise node by node.
+    A series of several nodes is the mean of them. `highest`: a second line of each, the highest
+    there was. `all_nodes`: samples are read in order of time, which is fast for many nodes;
+    otherwise node by node.
     """
     points = [
         branch for label, figure in figures for branch in _branches(label, figure, False, all_nodes)
@@ -73,15 +84,18 @@ def lines(series: str, *figures: tuple[str, Figure], highest: bool = False, all_
             for branch in _branches(f"{label} highest".strip(), figure, True, all_nodes)
         ]
     united = "\n  UNION ALL\n".join(points)
-    return f"""WITH {LADDER},
-series (node_id, name) AS ({series}),
-point (time, node_id, label, value, weight, peak) AS (
+    return f"""WITH RECURSIVE named (node_id, name) AS ({series}),
+series AS (SELECT *, dense_rank() OVER (ORDER BY name) AS place FROM named),
+member (node_id) AS (SELECT DISTINCT node_id FROM series),
+{LADDER},
+{TICKS},
+point (time, node_id, label, peak, value) AS (
 {united}
 )
-SELECT CAST(time / step AS INTEGER) * step AS time, trim(name || ' ' || label) AS series,
-  CAST(iif(peak, max(value), sum(value * weight) / sum(weight)) AS REAL) AS value
-FROM span, point JOIN series USING (node_id)
-GROUP BY 1, 2 ORDER BY 1, 2"""
+SELECT time, trim(name || ' ' || label) AS series,
+  CAST(iif(peak, max(value), avg(value)) AS REAL) AS value
+FROM point JOIN series USING (node_id)
+GROUP BY time, place, label, peak HAVING count(value) ORDER BY time, place, label, peak"""
 
 
 def _branches(label: str, figure: Figure, peak: bool, all_nodes: bool) -> list[str]:
@@ -95,33 +109,29 @@ def _branches(label: str, figure: Figure, peak: bool, all_nodes: bool) -> list[s
 def _raw(label: str, figure: Figure, peak: bool, all_nodes: bool) -> str:
     # A `+` keeps SQLite from an index: row by row in another order would be slower.
     node, value = "+node_id" if all_nodes else "node_id", figure.form.format(*_columns(figure))
-    return f"""  SELECT time, node_id, '{label}', {value}, 1, {int(peak)} FROM sample
+    return f"""  SELECT CAST(time / step AS INTEGER) * step, node_id, '{label}', {int(peak)},
+    {"max" if peak else "avg"}({value}) FROM span, sample
   WHERE {IS_RAW} AND id >= {FIRST_ID} AND id < {LAST_ID}
-  AND {node} IN (SELECT node_id FROM series) AND {figure.column} IS NOT NULL"""
+  AND {node} IN (SELECT node_id FROM member) AND {figure.column} IS NOT NULL GROUP BY 1, 2"""
 
 
 def _rolled(table: str, when: str, label: str, figure: Figure, peak: bool) -> str:
+    """A lookup of each point: sorting all rows by point would take three times as long."""
     column = ("low" if figure.falling else "high") if peak else "mean"
     value = figure.form.format(f"one.{column}", "other.mean")
+    made = f"max({value})" if peak else f"sum({value} * one.count) / sum(one.count)"
     other = f"""
-  JOIN {table} AS other ON other.figure = '{figure.other}' AND other.node_id = one.node_id
-    AND other.time = one.time"""
-    return f"""  SELECT one.time, one.node_id, '{label}', {value}, one.count, {int(peak)}
-  FROM {table} AS one{other if figure.other else ""}
-  WHERE {when} AND one.figure = '{figure.column}'
-  AND one.node_id IN (SELECT node_id FROM series) AND one.time >= :from AND one.time < :to"""
+    JOIN {table} AS other ON other.figure = '{figure.other}' AND other.node_id = one.node_id
+      AND other.time = one.time"""
+    return f"""  SELECT tick.time, member.node_id, '{label}', {int(peak)}, (
+    SELECT {made} FROM {table} AS one{other if figure.other else ""}
+    WHERE one.figure = '{figure.column}' AND one.node_id = member.node_id
+    AND one.time >= max(tick.time, :from) AND one.time < min(tick.time + step, :to)
+  ) FROM span, tick, member WHERE {when}"""
 
 
 def _columns(figure: Figure) -> tuple[str, str]:
     return figure.column, figure.other
-
-
-# `tick (time)`: the beginning of each point's span.
-TICKS = f"""WITH RECURSIVE {span([("true", INTERVAL)])},
-tick (time) AS (
-  SELECT CAST(:from AS INTEGER)
-  UNION ALL SELECT time + step FROM tick, span WHERE time + step < :to
-)"""
 
 
 def picked(select: str) -> str:
@@ -129,7 +139,7 @@ def picked(select: str) -> str:
 
     For what is kept in samples alone, and is too much to read all of.
     """
-    return f"""{TICKS},
+    return f"""WITH RECURSIVE {EVERY},
 picked (id) AS (
   SELECT (SELECT id FROM sample WHERE node_id IN ({LOGGED})
     AND id >= tick.time * 1000 << 20
