@@ -41,7 +41,7 @@ class Figure:
 CPU = Figure("idle", "100.0 - {0}", falling=True)
 MEMORY = Figure("memory_used")
 TEMPERATURE = Figure("temperature")
-DISK = Figure("disk_used", "100.0 * {0} / nullif({0} + {1}, 0)", "disk_available")
+DISK = Figure("disk_used", "100.0 / (1.0 + 1.0 * {1} / nullif({0}, 0))", "disk_available")
 SWAP = Figure("swap_used", "100.0 * {0} / nullif({1}, 0)", "swap_total")
 
 
@@ -117,17 +117,14 @@ def _raw(label: str, figure: Figure, peak: bool, all_nodes: bool) -> str:
 
 def _rolled(table: str, when: str, label: str, figure: Figure, peak: bool) -> str:
     """A lookup of each point: sorting all rows by point would take three times as long."""
-    column = ("low" if figure.falling else "high") if peak else "mean"
-    value = figure.form.format(f"one.{column}", "other.mean")
-    made = f"max({value})" if peak else f"sum({value} * one.count) / sum(one.count)"
-    other = f"""
-    JOIN {table} AS other ON other.figure = '{figure.other}' AND other.node_id = one.node_id
-      AND other.time = one.time"""
-    return f"""  SELECT tick.time, member.node_id, '{label}', {int(peak)}, (
-    SELECT {made} FROM {table} AS one{other if figure.other else ""}
-    WHERE one.figure = '{figure.column}' AND one.node_id = member.node_id
-    AND one.time >= max(tick.time, :from) AND one.time < min(tick.time + step, :to)
-  ) FROM span, tick, member WHERE {when}"""
+    highest = "min(low)" if figure.falling else "max(high)"
+    looked_up = f"""(
+    SELECT {highest if peak else "sum(mean * count) / sum(count)"} FROM {table}
+    WHERE figure = '{{}}' AND node_id = member.node_id
+    AND time >= max(tick.time, :from) AND time < min(tick.time + step, :to))"""
+    value = figure.form.format(*(looked_up.format(one) for one in _columns(figure)))
+    return f"""  SELECT tick.time, member.node_id, '{label}', {int(peak)}, {value}
+  FROM span, tick, member WHERE {when}"""
 
 
 def _columns(figure: Figure) -> tuple[str, str]:
