@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-POINTS, OF_MANY, FEW = 240, 96, 12  # of a line, about; of one of more nodes than a few
+POINTS, OF_MANY, FEW = 240, 60, 12  # of a line, about; of one of more nodes than a few
 RAW_SECONDS, MINUTES_SECONDS = 2 * 3600, 2 * 86400
 INTERVAL, MINUTE, HOUR = 5, 60, 3600
 
