@@ -33,14 +33,12 @@ from typing import Any
 
 from bench.exporter import page
 from bench.fleets import INTERVAL, Watched, simulated, watched
-from bench.measure import Result, free_port, packaged
+from bench.measure import Result, free_port, node_exporter, packaged
 
 NODES, ROUNDS = 200, 3
 SETTLE_SECONDS, WINDOW_SECONDS = 20.0, 300.0
 PEER_SECONDS = 120.0  # its rate is even, and its memory grows: shorter is in its favour
 PEER, PACKAGED = "Prometheus, as many series", "Prometheus, node_exporter"
-COLLECTORS = ("cpu", "loadavg", "meminfo", "netdev", "diskstats", "filesystem", "hwmon",
-              "thermal_zone", "time")  # fmt: skip
 MORE_SECONDS = 300.0  # for what is before and behind a window
 LACKING = 0.02  # of the scrapes, that may lie on the other side of the window's ends
 _CONFIG = """
@@ -154,11 +152,8 @@ def _same_figures(_folder: Path) -> Iterator[tuple[int, int]]:
 @contextlib.contextmanager
 def _node_exporter(folder: Path) -> Iterator[tuple[int, int]]:
     """The same of Debian's node_exporter, on this machine."""
-    program, port = packaged("prometheus-node-exporter", folder), free_port()
-    command = [program, f"--web.listen-address=127.0.0.1:{port}", "--web.disable-exporter-metrics",
-               "--collector.disable-defaults"]  # fmt: skip
-    null = subprocess.DEVNULL
-    with _running([*command, *[f"--collector.{one}" for one in COLLECTORS]], stderr=null):
+    port = free_port()
+    with _running(node_exporter(folder, port), stderr=subprocess.DEVNULL):
         yield port, _series(port)
 
 

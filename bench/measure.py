@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+COLLECTORS = ("cpu", "loadavg", "meminfo", "netdev", "diskstats", "filesystem", "hwmon",
+              "thermal_zone", "time")  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Result:
@@ -79,3 +82,11 @@ def packaged(package: str, folder: Path) -> str:
     (file,) = folder.glob(f"{package}_*.deb")
     run(["dpkg", "-x", str(file), str(folder / package)])
     return str(folder / package / "usr" / "bin" / package)
+
+
+def node_exporter(folder: Path, port: int) -> list[str]:
+    """The argv of Debian's node_exporter with the figures of a sample, no more and no less."""
+    program = packaged("prometheus-node-exporter", folder)
+    command = [program, f"--web.listen-address=127.0.0.1:{port}", "--web.disable-exporter-metrics",
+               "--collector.disable-defaults"]  # fmt: skip
+    return [*command, *[f"--collector.{one}" for one in COLLECTORS]]

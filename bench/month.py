@@ -176,17 +176,17 @@ def _rollouts(store: Store, month: Month) -> None:
                 (month.days, month.until))  # fmt: skip
 
 
-def received(node: str, begin: int, moment: int) -> Received:
-    """A sample of `node`, `moment` seconds after `begin`, as the logger takes it."""
-    what = samples.read(json.dumps(_line(node, begin, moment)).encode()).what
+def received(node: str, begin: int, moment: int, **more: Any) -> Received:
+    """A sample of `node`, `moment` seconds after `begin`, as the logger takes it; `more` in it."""
+    what = samples.read(json.dumps(_line(node, begin, moment, more)).encode()).what
     assert isinstance(what, Sample)
     return Received(node, None, what, Moment(begin + moment, False), Counter())
 
 
-def _line(node: str, begin: int, moment: int) -> dict[str, Any]:
+def _line(node: str, begin: int, moment: int, more: dict[str, Any]) -> dict[str, Any]:
     """An agent's line."""
     head = {"seq": moment // INTERVAL, "boot": "b", "up": float(moment), "time": begin + moment}
-    return {"at": "1", **head, "sample": figures(int(node[-3:]), moment)}
+    return {"at": "1", **head, "sample": {**figures(int(node[-3:]), moment), **more}}
 
 
 @contextlib.contextmanager

@@ -155,8 +155,8 @@ def connect(path: Path, migrations: Path) -> Store:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        _migrate(connection, path, migrations)
         _refuse_triggers(connection, path, migrations)
+        _migrate(connection, path, migrations)
     except _DAMAGED as error:
         raise Damaged(str(path), error) from None
     except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
