@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from evc.doors.store import Store
+from evc.doors.store import Row, Store
 from evc.pure import alerts
 from evc.pure.alerts import Alerts, AlertSettings, Seen, Threshold
 from evc.pure.names import printable
@@ -49,11 +49,13 @@ WHERE sample.node_id = ? AND sample.id >= ? GROUP BY container.id
 _ASSIGNED = """
 SELECT model FROM assignment WHERE node_id = ? AND state = 'serving' AND changed_at <= ?
 """
-# Samples of a span, and in how many of them the agent says that the engine did not answer it.
+# Each node's samples of a span, and in how many of them the agent says that the engine did not
+# answer it: of all nodes at once, since their samples lie side by side.
 _LOOKS = """
-SELECT min(time) AS first, count(*) AS taken, count(problem) AS failed, max(problem) AS problem
-FROM (SELECT time, json_extract(detail, '$.engine') AS problem FROM sample
-      WHERE node_id = ? AND id >= ?)
+SELECT node_id, min(time) AS first, count(*) AS taken, count(problem) AS failed,
+  max(problem) AS problem
+FROM (SELECT +node_id AS node_id, time, json_extract(detail, '$.engine') AS problem FROM sample
+      WHERE id >= ?) GROUP BY node_id
 """
 # Of camera models: what one of them printed of any frame, and whether it ever does.
 _CAMERAS = """
@@ -92,10 +94,22 @@ def _record(store: Store, fired: Alerts, resolved: Alerts, now: float) -> None:
 
 
 def _seen(store: Store, settings: AlertSettings, now: float) -> list[Seen]:
-    return [_node(store, settings, row, now) for row in store.rows(_NODES)]
+    rows, looks = store.rows(_NODES), dict[float, dict[int, Row]]()
+    for begin in {_begin(settings, row, now) for row in rows}:
+        found = store.rows(_LOOKS, (first_id(begin),))
+        looks[begin] = {look["node_id"]: look for look in found}
+    return [
+        _node(store, settings, row, now, looks[_begin(settings, row, now)].get(row["id"]))
+        for row in rows
+    ]
 
 
-def _node(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> Seen:
+def _begin(settings: AlertSettings, row: Row, now: float) -> float:
+    """Since when what is in containers must not be well to be told of."""
+    return now - max(settings.unhealthy_after, 2 * _slack(row))
+
+
+def _node(store: Store, settings: AlertSettings, row: Row, now: float, looks: Row | None) -> Seen:
     return Seen(
         row["name"],
         tuple(json.loads(row["groups"])),
@@ -107,15 +121,15 @@ def _node(store: Store, settings: AlertSettings, row: dict[str, Any], now: float
         quiet=_quiet(store, settings, row, now),
         blind=_blind(store, settings, row, now),
         local=bool(row["is_local"]),
-        **_containers(store, settings, row, now),
+        **(_containers(store, settings, row, now, looks) if looks else {}),
     )
 
 
-def _slack(row: dict[str, Any]) -> float:
+def _slack(row: Row) -> float:
     return METERED_SLACK_SECONDS if row["metered"] else SLACK_SECONDS
 
 
-def _exceeded(store: Store, row: dict[str, Any], threshold: Threshold, now: float) -> bool:
+def _exceeded(store: Store, row: Row, threshold: Threshold, now: float) -> bool:
     figure, begin = _FIGURES[threshold.figure], now - max(threshold.seconds, _slack(row))
     found = store.row(
         f"SELECT min(one) AS low, max(one) AS high, min(time) AS first FROM"
@@ -128,17 +142,16 @@ def _exceeded(store: Store, row: dict[str, Any], threshold: Threshold, now: floa
 
 
 def _containers(
-    store: Store, settings: AlertSettings, row: dict[str, Any], now: float
+    store: Store, settings: AlertSettings, row: Row, now: float, looks: Row
 ) -> dict[str, Any]:
     """Of what is in containers: `engine`, `stopped` and `unhealthy` of what was seen."""
-    begin = now - max(settings.unhealthy_after, 2 * _slack(row))
+    begin = _begin(settings, row, now)
     latest = begin + _slack(row)  # whatever began later was not there for the whole span
-    rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
-    (looks,) = store.rows(_LOOKS, (row["id"], first_id(begin)))
-    if looks["first"] is None or looks["first"] > latest:
+    if looks["first"] > latest:
         return {}
     if looks["failed"] * 3 > looks["taken"]:  # one that hangs is not over with every sample
         return {"engine": looks["problem"]}
+    rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
     unwell = {one["model"] for one in rows if one["first"] <= latest
               and one["unwell"] == one["seen"]}  # fmt: skip
     ran = {one["model"] for one in rows if one["ran"]}
@@ -148,13 +161,13 @@ def _containers(
     return {"stopped": sorted(assigned - ran), "unhealthy": sorted(unwell)}
 
 
-def _looping(store: Store, row: dict[str, Any], begin: float) -> set[str]:
+def _looping(store: Store, row: Row, begin: float) -> set[str]:
     """Models started again and again since `begin`: a sample may see one while it runs."""
     rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
     return {one["model"] for one in rows if one["restarts"] and one["restarted"] >= LOOP}
 
 
-def _quiet(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> list[str]:
+def _quiet(store: Store, settings: AlertSettings, row: Row, now: float) -> list[str]:
     if settings.no_prediction_after is None:
         return []
     begin = now - settings.no_prediction_after
@@ -165,7 +178,7 @@ def _quiet(store: Store, settings: AlertSettings, row: dict[str, Any], now: floa
     ]
 
 
-def _blind(store: Store, settings: AlertSettings, row: dict[str, Any], now: float) -> list[str]:
+def _blind(store: Store, settings: AlertSettings, row: Row, now: float) -> list[str]:
     """Camera models that printed something of frames in the day before, and not of late."""
     cameras = {one["model"] for one in store.rows(_CAMERAS)}
     begin = now - max(settings.no_frame_after, 2 * _slack(row))
@@ -179,7 +192,7 @@ def _blind(store: Store, settings: AlertSettings, row: dict[str, Any], now: floa
     return sorted(found)
 
 
-def _running(store: Store, row: dict[str, Any], begin: float) -> list[str]:
+def _running(store: Store, row: Row, begin: float) -> list[str]:
     """The models that have been running since then."""
     rows = store.rows(_CONTAINERS, (row["id"], first_id(begin)))
     return sorted(
