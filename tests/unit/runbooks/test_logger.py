@@ -240,6 +240,20 @@ def test_a_heartbeat_that_cannot_be_stored_ends_no_logger(controller: Controller
     assert logger.poll() is None
 
 
+def test_an_inventory_that_cannot_be_read_now_is_read_later(controller: Controller) -> None:
+    controller.sampler()
+    logger = controller.hasty(INVENTORY_SECONDS=0.2)
+    until(lambda: controller.stored() > 20)
+    with controller.opened() as opened:
+        opened.write("UPDATE node SET facts = 'no JSON'")
+        assert logger.stderr
+        assert any("event=inventory" in line for line in iter(logger.stderr.readline, ""))
+        opened.write("UPDATE node SET facts = '{}', port = 1")  # it moves, and is followed there
+        connected = "SELECT count(*) AS n FROM reachability WHERE up"
+        until(lambda: opened.rows(connected) == [{"n": 2}])
+    assert logger.poll() is None
+
+
 def test_a_node_that_is_removed_is_up_no_more(controller: Controller) -> None:
     controller.sampler()
     logger = controller.hasty(HEARTBEAT_SECONDS=0.1, INVENTORY_SECONDS=0.2)
