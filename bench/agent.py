@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -76,7 +75,7 @@ def _agent(home: Path) -> list[subprocess.Popen[bytes]]:
     shutil.copy(fleets.share() / "playbooks" / "files" / "evc_agent.py", agent)
     environment = {**os.environ, "EVC_NODE_HOME": str(home)}
     begin = functools.partial(_start, environment=environment)
-    python = [sys.executable, str(agent)]
+    python = ["/usr/bin/python3", str(agent)]  # a node's, as the peer is Debian's
     sampler = begin([*python, "sample", "--interval", str(INTERVAL), "--no-containers"])
     return [sampler, begin([*python, "follow"])]
 

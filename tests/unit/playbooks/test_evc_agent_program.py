@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -190,6 +191,17 @@ class TestProgram:
         )
         lines = lines_of(program.start("follow", program=copy), 3)
         assert lines[1]["silent"] >= 0.5 and lines[2]["silent"] >= 1.0
+
+    def test_its_first_start_takes_no_more_memory_than_a_later_one(self, program: Program) -> None:
+        """What compiling takes, about 2 MB, Python would keep for ever."""
+        copy, sizes = program.copy(), []
+        for _ in range(2):
+            sampler = program.sample(copy)
+            text = Path(f"/proc/{sampler.pid}/smaps_rollup").read_text()
+            sizes += [int(size) for size in re.findall(r"^Anonymous: +(\d+) kB", text, re.M)]
+            sampler.kill()
+            sampler.wait()
+        assert sizes[0] < sizes[1] + 500
 
     def test_it_syncs_once_a_minute(self, program: Program) -> None:
         """Minutes of a second, and a byte on stderr for each ring that is synced."""
