@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -110,6 +112,24 @@ def test_the_bad_ones_are_named_and_the_others_stored(
     with opened(fleet) as found:
         (row,) = found.rows("SELECT max(since) AS at FROM reachability WHERE up")
     assert row["at"] < began + PATIENCE, "nobody waited for one that was down before"
+
+
+def test_told_to_stop_it_waits_for_none_of_them(fleet: Fleet) -> None:
+    process = subprocess.Popen([sys.executable, "-m", "evc", "-C", str(fleet.root), "logger"])
+    try:
+        with opened(fleet) as found:
+            heard = "SELECT count(DISTINCT node_id) AS n FROM sample"
+            deadline = time.monotonic() + 60
+            while found.rows(heard) != [{"n": GOOD}]:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        process.terminate()
+        asked = time.monotonic()
+        assert process.wait(timeout=30) == 0
+        assert time.monotonic() - asked < 2.0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def once(fleet: Fleet) -> tuple[dict[str, bool], dict[str, str], float]:
