@@ -85,6 +85,11 @@ def _make(
         progress.say(f"the builder {name} is left out: {problem}")
     ready = [node for node in known if node.name not in out]
     rounds, problems = builders.rounds(missing, project.config.platforms, ready, emulate)
+    if out:
+        why = f"left out: {', '.join(out)}"
+        problems = {
+            name: EvcError(f"{one.message} ({why})", one.remedy) for name, one in problems.items()
+        }
     if rounds:
         built = releases.record(store, *_said_of(project))
         problems |= _build_on(Job(fleet, store, project, built), rounds, progress)
@@ -149,8 +154,8 @@ def _build_on(job: Job, rounds: Sequence[Round], progress: Progress) -> Problems
     parts, lost = _send(job, list(nodes.values()), found, progress)
     problems: Problems = {}
     for one in rounds:
-        problems |= {job: lost[node.name] for job, node in one.items() if node.name in lost}
-        work = {job: node for job, node in one.items() if node.name not in lost}
+        problems |= {name: lost[node.name] for name, node in one.items() if node.name in lost}
+        work = {name: node for name, node in one.items() if node.name not in lost}
         problems |= _round(job, work, found, parts, progress) if work else {}
     return problems
 

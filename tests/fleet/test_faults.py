@@ -123,7 +123,6 @@ def test_a_failure_leaves_the_old_one_serving_and_ends_with_its_cause(
     (after,) = home.models(NODE, MODEL)
     assert after["Id"] == before["Id"] and answers(home, NODE)
     assert after["HostConfig"]["RestartPolicy"]["Name"] == "always"
-    assert home.json("sync", "--on", NODE)["nodes"][NODE]["outcome"] == "done"
 
 
 def test_what_dies_two_seconds_after_its_start_never_replaces_the_old_one(
@@ -138,7 +137,6 @@ def test_what_dies_two_seconds_after_its_start_never_replaces_the_old_one(
     (after,) = home.models(NODE, MODEL)
     assert after["Id"] == before["Id"] and answers(home, NODE)
     assert left not in home.on(NODE, "docker", "ps", "-aq", "--no-trunc")
-    home.evc("run", str(tiny("lives", model=MODEL)), "--on", NODE)
 
 
 @contextlib.contextmanager
@@ -190,8 +188,10 @@ def test_the_swap_goes_on_without_its_controller_and_again_converges(
 
 def test_a_cut_link_is_made_again_and_the_swap_followed_to_its_end(home: Home, tiny: Tiny) -> None:
     built(home, tiny("cut", "slow", MODEL))
-    with deploying(home, f"{MODEL}:cut", "create") as process:
-        home.on(NODE, "pkill", "-9", "-u", "evc", "sshd", check=False)
+    following = ["pgrep", "-f", "evc_node.pyz follow"]
+    with deploying(home, f"{MODEL}:cut", "start") as process:
+        wait_until("it is followed", lambda: not home.container(NODE).exec_run(following).exit_code)
+        home.on(NODE, "pkill", "-9", "-u", "evc", "sshd")
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert _release(home).startswith("cut+") and answers(home, NODE)
@@ -227,8 +227,8 @@ MEGABYTE = """exec /usr/bin/python3 -c 'print(chr(123) + "\\\\x1b[2J{{ lookup(1)
 def test_a_hostile_node_fails_alone(
     home: Home, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(plays, "PATIENCE_SECONDS", 5)
-    monkeypatch.setattr(follow, "SILENCE_SECONDS", 3.0)
+    monkeypatch.setattr(plays, "PATIENCE_SECONDS", 10)
+    monkeypatch.setattr(follow, "SILENCE_SECONDS", 12.0)  # a sign of life comes every ten
     versions = ["liar-a", "liar-b"]
     for version in versions:
         built(home, tiny(version, model=MODEL))
@@ -253,7 +253,7 @@ def test_a_hostile_node_fails_alone(
     finally:
         home.on("edge02", "rm", "-f", "/usr/local/bin/python3")
     assert not (tmp_path / "ran").exists()
-    assert home.json("deploy", f"{MODEL}:liar-a", "--on", "lab")["outcome"] == "done"
+    home.evc("deploy", f"{MODEL}:liar-a", "--on", "lab")
 
 
 def _deployed(home: Home, version: str) -> Outcome:

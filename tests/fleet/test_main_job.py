@@ -298,17 +298,24 @@ def test_remove_takes_everything_off_the_node(home: Home, tiny: Tiny) -> None:
 
 
 def test_the_controller_itself_builds(home: Home, tiny: Tiny) -> None:
-    """`evc node add --local` is a builder on the same path: registered, sent to, followed."""
-    home.evc("node", "add", "a-local", "--local")
+    """`evc node add --local` is a builder on the same path: registered, sent to, followed.
+
+    And one builder that is dead is left out, where another can.
+    """
+    home.evc("node", "add", "z-local", "--local")
+    home.container("builder01").kill()
     try:
-        home.evc("run", str(tiny("10")), "--on", "edge01")
+        said = home.evc("run", str(tiny("10")), "--on", "edge01").stderr
+        assert "the builder builder01 is left out: unreachable" in said
         (image,) = home.rows(
             "SELECT built_on FROM release_image JOIN release ON release.id = release_id"
             " WHERE version = '10'"
         )
-        assert image["built_on"] == "a-local"
+        assert image["built_on"] == "z-local"
     finally:
-        home.evc("node", "remove", "a-local")
+        home.container("builder01").start()
+        home.evc("lab", "up", "--nodes", "3", "--builders", "1")
+        home.evc("node", "remove", "z-local")
     assert not (home.fleet.root / "db" / "node").exists()
 
 
