@@ -135,14 +135,16 @@ def _own(fleet: Fleet, node: Node) -> dict[str, Any]:
 
 
 def _place(fleet: Fleet, node: Node) -> dict[str, Any]:
-    host: dict[str, Any] = {
+    host = {
         "ansible_host": node.address,
         "ansible_port": node.port,
         "ansible_python_interpreter": PYTHON,
     }
+    # Keys are pinned by the address that was given, which may be an alias of ~/.ssh/config.
+    options = f"-o HostKeyAlias={ssh.pattern(node.address, node.port)}"
     if words := _proxy(jump(fleet, node)):
-        host["ansible_ssh_common_args"] = f'-o ProxyCommand="{shlex.join(words)}"'
-    return host
+        options += f' -o ProxyCommand="{shlex.join(words)}"'
+    return {**host, "ansible_ssh_common_args": options}
 
 
 def _proxy(way: ssh.Jump) -> list[str]:

@@ -105,6 +105,7 @@ async def connected(target: Target, tunnel: Any) -> asyncssh.SSHClientConnection
                 username=target.user,
                 client_keys=[str(target.key)],
                 known_hosts=str(target.known_hosts),
+                host_key_alias=target.address,  # not what ~/.ssh/config makes of it
                 agent_path=None,
                 encryption_algs=CIPHERS,
                 keepalive_interval=0 if target.wire else KEEPALIVE_SECONDS,
