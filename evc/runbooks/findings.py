@@ -18,7 +18,7 @@ from evc.runbooks import assignments, network, releases, rendezvous, wishes
 Level = Literal["ok", "warning", "problem"]
 
 # What `certs/` holds that anyone may read.
-PUBLIC_NAMES, PUBLIC_ENDS = ("known_hosts", "rendezvous_hosts"), (".crt", ".pub")
+PUBLIC_NAMES, PUBLIC_ENDS = ("known_hosts", "rendezvous_hosts", "address"), (".crt", ".pub")
 
 
 @dataclass(frozen=True)

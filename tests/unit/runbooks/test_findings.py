@@ -18,9 +18,11 @@ from evc.pure.config import ProjectConfig
 from evc.pure.images import Content
 from evc.pure.inventory import Node
 from evc.pure.observations import Observation
+from evc.pure.references import HostPort
 from evc.runbooks import assignments, doctor, findings, register, releases
 from evc.runbooks import nodes as inventory
 from evc.runbooks.init import init
+from evc.runbooks.registry import place
 from evc.runbooks.releases import Image
 
 CAMERA = "model_name: eye\nversion: 1\nserve: {mode: camera, command: [x], port: 80}\n"
@@ -80,6 +82,7 @@ def test_files_that_others_may_read_are_found_and_closed(fleet: Fleet) -> None:
     ssh.ensure_key(fleet.ssh_key, "test")
     (fleet.certs / "known_hosts").touch(0o644)
     (fleet.certs / "ca.crt").touch(0o644)
+    place.keep(fleet, HostPort("192.0.2.1", 5443))
     assert [one.level for one in findings.secret_files(fleet, False)] == ["ok"]
     fleet.ssh_key.chmod(0o644)
     fleet.certs.chmod(0o750)
