@@ -47,14 +47,29 @@ def built(home: Home, project: Path) -> str:
 
 def answers(home: Home, node: str) -> bool:
     """Whether the one container of the model does, from outside."""
-    (found,) = home.models(node, MODEL)
+    with contextlib.suppress(OSError), urllib.request.urlopen(url(home, node), timeout=2) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def let_go(home: Home, node: str) -> None:
+    """What a release that is held waits for, to become healthy."""
+
+    def told() -> bool:
+        with contextlib.suppress(OSError, ValueError):  # none runs yet
+            urllib.request.urlopen(url(home, node) + "/go", b"", timeout=2).close()
+            return True
+        return False
+
+    wait_until("the new release listens", told)
+
+
+def url(home: Home, node: str) -> str:
+    """Where the container of the model that runs is reached."""
+    (found,) = [one for one in home.models(node, MODEL) if one["State"]["Running"]]
     (published,) = found["HostConfig"]["PortBindings"].values()
     address = {one["name"]: one["address"] for one in home.json("node", "list")}[node]
-    with contextlib.suppress(OSError):
-        url = f"http://{address}:{published[0]['HostPort']}/health"
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    return False
+    return f"http://{address}:{published[0]['HostPort']}"
 
 
 @contextlib.contextmanager
@@ -172,26 +187,26 @@ def test_the_swap_goes_on_without_its_controller_and_again_converges(
     home: Home, tiny: Tiny
 ) -> None:
     """Meanwhile its lock keeps others out, and its death lets them in."""
-    built(home, tiny("alone", "slow", MODEL))
+    built(home, tiny("alone", "held", MODEL))
     with deploying(home, f"{MODEL}:alone", "start") as first:
         locked = home.evc("deploy", MODEL, "--on", NODE, code=4)
         assert f"deploy-{MODEL} is locked by" in locked.stderr and str(first.pid) in locked.stderr
         assert "is locked by" in home.evc("sync", "--on", NODE, code=0).stderr
         os.killpg(first.pid, signal.SIGKILL)
-        began = time.monotonic()
+    let_go(home, NODE)
     wanted = lambda: _release(home).startswith("alone+") and answers(home, NODE)  # noqa: E731
     wait_until("the new release serves", wanted, 30)
-    assert time.monotonic() - began < 30
     again = home.json("deploy", f"{MODEL}:alone", "--on", NODE)
     assert (again["outcome"], again["release"]) == ("nothing", _release(home))
 
 
 def test_a_cut_link_is_made_again_and_the_swap_followed_to_its_end(home: Home, tiny: Tiny) -> None:
-    built(home, tiny("cut", "slow", MODEL))
+    built(home, tiny("cut", "held", MODEL))
     following = ["pgrep", "-f", "evc_node.pyz follow"]
     with deploying(home, f"{MODEL}:cut", "start") as process:
         wait_until("it is followed", lambda: not home.container(NODE).exec_run(following).exit_code)
         home.on(NODE, "pkill", "-9", "-u", "evc", "sshd")
+        let_go(home, NODE)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert _release(home).startswith("cut+") and answers(home, NODE)
@@ -227,7 +242,7 @@ MEGABYTE = """exec /usr/bin/python3 -c 'print(chr(123) + "\\\\x1b[2J{{ lookup(1)
 def test_a_hostile_node_fails_alone(
     home: Home, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(plays, "PATIENCE_SECONDS", 10)
+    monkeypatch.setattr(plays, "PATIENCE_SECONDS", 20)
     monkeypatch.setattr(follow, "SILENCE_SECONDS", 12.0)  # a sign of life comes every ten
     versions = ["liar-a", "liar-b"]
     for version in versions:

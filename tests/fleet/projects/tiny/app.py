@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
@@ -11,8 +10,7 @@ from socketserver import TCPServer
 FAULT = Path("fault").read_text().strip()
 # On the builder the smoke test runs under this name and must pass.
 ON_BUILDER = "EVC_MODEL" not in os.environ
-BEGAN = time.monotonic()
-SLOW_SECONDS = 3.0
+LET_GO = threading.Event()
 
 
 class Server(ThreadingHTTPServer):
@@ -23,13 +21,15 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        slow = FAULT == "slow" and time.monotonic() - BEGAN < SLOW_SECONDS
-        sick = (FAULT == "unhealthy" or slow) and not ON_BUILDER
+        held = FAULT == "held" and not LET_GO.is_set()
+        sick = (FAULT == "unhealthy" or held) and not ON_BUILDER
         self.send_response(500 if sick else 200)
         self.end_headers()
         self.wfile.write(b"ok")
 
     def do_POST(self):
+        if self.path == "/go":
+            LET_GO.set()
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.end_headers()
