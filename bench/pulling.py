@@ -9,7 +9,7 @@ import sys
 
 from bench.homes import Home, home
 from bench.measure import Result, seconds
-from evc.runbooks import registry, rollout
+from evc.runbooks import lending, registry
 
 RUNS = 3
 NODE = "edge01"
@@ -32,7 +32,7 @@ def bench() -> Result:
         made.on(NODE, "sh", "-c", "docker ps -aq | xargs -r docker rm -f")
         direct = registry.load(made.fleet).reader
         times = []
-        with rollout._registry_lent(made.fleet, made.nodes(NODE)) as ports:
+        with lending.lent(made.fleet, made.nodes(NODE), registry.load(made.fleet).place) as ports:
             through = f"127.0.0.1:{ports[NODE]}"
             for _ in range(RUNS):
                 times.append((_pull(made, through, direct), _pull(made, direct, direct)))

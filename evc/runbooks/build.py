@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from evc.doors import docker as engine
@@ -18,7 +19,7 @@ from evc.pure.errors import BadInput, EvcError
 from evc.pure.images import Content
 from evc.pure.inventory import Node
 from evc.pure.network import Settings
-from evc.runbooks import build_orders, plays, projects, registry, releases, repair
+from evc.runbooks import build_orders, lending, plays, projects, registry, releases, repair
 from evc.runbooks import nodes as inventory
 from evc.runbooks.build_ends import OtherDigest, failure, take
 from evc.runbooks.build_orders import Job
@@ -191,13 +192,15 @@ def _round(
 ) -> Problems:
     """One build on each builder, at once; what is built is kept though another fails."""
     nodes = {node.name: node for node in work.values()}
-    orders = {
-        node.name: build_orders.order(job, platform, node, settings, parts)
-        for platform, node in work.items()
-    }
-    started = plays.play(job.fleet, "autorun", list(nodes.values()), orders=orders)
     tails: dict[str, list[str]] = {name: [] for name in nodes}
-    ends = follow(job.fleet, nodes, started, lambda name, one: _show(progress, tails, name, one))
+    with lending.to_builders(job.fleet, list(nodes.values()), progress) as lent:
+        orders = {
+            node.name: build_orders.order(job, platform, node, settings, parts, lent[node.name])
+            for platform, node in work.items()
+        }
+        started = plays.play(job.fleet, "autorun", list(nodes.values()), orders=orders)
+        show = partial(_show, progress, tails)
+        ends = follow(job.fleet, nodes, started, show)
     problems: Problems = {}
     for platform, node in work.items():
         end = ends[node.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,20 +69,27 @@ def packed(project: Project, part: Part, folder: Path) -> dict[str, str]:
     return {"name": part.name, "path": str(folder / part.name)}
 
 
-def _pinned(reg: Registry, recipe: Recipe) -> dict[str, str]:
+def _pinned(reg: Registry, reader: str, recipe: Recipe) -> dict[str, str]:
     """Base image → where the fleet's registry has it, by digest."""
     return {
-        name: f"{reg.reader}/{reg.repository(images.library_name(name)[0])}@{digest}"
+        name: f"{reader}/{reg.repository(images.library_name(name)[0])}@{digest}"
         for name, digest in recipe.bases.items()
     }
 
 
 def order(
-    job: Job, platform: str, node: Node, settings: Settings, parts: list[str]
+    job: Job,
+    platform: str,
+    node: Node,
+    settings: Settings,
+    parts: list[str],
+    lent: Mapping[str, str],
 ) -> dict[str, Any]:
+    """What the builder's program is told; `lent` is where it finds the registry's sides instead."""
     reg, release, project = registry.load(job.fleet), job.built.release, job.project
     config, recipe = project.config, project.recipes[platform]
-    pinned = _pinned(reg, recipe)
+    reader, writer = (lent.get(host, host) for host in (reg.reader, reg.writer))
+    pinned = _pinned(reg, reader, recipe)
     text = networks.dockerfile(recipe.dockerfile, settings)
     repository = reg.repository(platforms.repository(platform))
     return {
@@ -92,8 +100,9 @@ def order(
         "platform": platforms.for_docker(platform),
         "architecture": platforms.architecture(platform),
         "bases": sorted(pinned.values()),
-        "tag": f"{reg.writer}/{repository}:{release.tag}",
-        "pull_repository": f"{reg.reader}/{repository}",
+        "tag": f"{writer}/{repository}:{release.tag}",
+        "pull_repository": f"{reader}/{repository}",
+        "logins": {place: host for host, place in lent.items()},
         "labels": {
             "evc.image": release.model,
             "org.opencontainers.image.version": release.label,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure import hardening, plan
@@ -16,7 +14,7 @@ from evc.pure.inventory import Node
 from evc.pure.observations import Observation
 from evc.pure.outcomes import NodeOutcome, merged
 from evc.pure.plan import ImageRef, NodePlan, Wish
-from evc.runbooks import assignments, deliver, plays, registry, repair, trust, wishes
+from evc.runbooks import assignments, deliver, lending, plays, registry, repair, trust, wishes
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.progress import Progress
 from evc.runbooks.registry import Registry
@@ -154,7 +152,8 @@ def _jobs(
         return outcomes
     for name in nodes:
         progress.node(name, "starting")
-    with _registry_lent(fleet, [nodes[name] for name in planned.cut_off if name in nodes]) as ports:
+    cut_off = [nodes[name] for name in planned.cut_off if name in nodes]
+    with lending.lent(fleet, cut_off, registry.load(fleet).place) as ports:
         for name, port in ports.items():
             orders[name]["registry"] = f"127.0.0.1:{port}"
             progress.node(name, "pulling through SSH: it does not reach the registry")
@@ -165,15 +164,6 @@ def _jobs(
     return outcomes | {
         name: _outcome(planned, name, kind, end, seconds) for name, end in ends.items()
     }
-
-
-def _registry_lent(
-    fleet: Fleet, nodes: Sequence[Node]
-) -> contextlib.AbstractContextManager[dict[str, int]]:
-    """The registry on the loopback of `nodes`: Docker trusts what is there without a CA."""
-    host, _, port = registry.load(fleet).place.rpartition(":")
-    targets = [plays.target(fleet, node) for node in nodes]
-    return ssh.lent_ports(targets, host.strip("[]"), int(port))
 
 
 def _order(fleet: Fleet, wish: Wish) -> dict[str, Any]:

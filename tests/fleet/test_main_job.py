@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Home
+from conftest import Home, port
 
 from evc.doors.fleet import Fleet
 
@@ -206,19 +207,59 @@ def test_broken_release_leaves_the_old_one_serving(
 
 def test_a_node_cut_off_from_the_registry_pulls_through_ssh(home: Home, tiny: Tiny) -> None:
     """Everything the node sends but SSH's answers is dropped; it gets its image all the same."""
-    rules = (["-o", "lo"], ["-o", "docker0"], ["-p", "tcp", "--sport", "22"])
-    for rule in rules:
-        home.on("edge02", "iptables", "-A", "OUTPUT", *rule, "-j", "ACCEPT")
-    home.on("edge02", "iptables", "-A", "OUTPUT", "-j", "DROP")
-    try:
+    with cut_off(home, "edge02"):
         outcome = home.json("run", str(tiny("13")), "--on", "edge02")
-    finally:
-        home.on("edge02", "iptables", "-F", "OUTPUT")
     assert outcome["nodes"]["edge02"]["outcome"] == "done"
     (found,) = home.models("edge02", "tiny")
     assert found["Config"]["Labels"]["evc.release"] == outcome["release"]
     names = home.on("edge02", "docker", "image", "inspect", found["Image"])
     assert "127.0.0.1:" in names, "it came over the node's own loopback"
+
+
+def test_a_builder_cut_off_from_the_registry_pulls_and_pushes_through_ssh(
+    home: Home, tiny: Tiny
+) -> None:
+    """Its base image, the fresh one to the side that takes pushes, and that back from the other."""
+    with cut_off(home, "builder01"):
+        done = home.evc("run", str(tiny("16")), "--on", "edge02")
+    assert "builder01: working through SSH" in done.stderr
+    (found,) = home.models("edge02", "tiny")
+    assert found["Config"]["Labels"]["evc.release"].startswith("16+")
+    digest = found["Config"]["Labels"]["evc.digest"]
+    made = json.loads(home.on("builder01", "docker", "image", "inspect", f"{found['Image']}"))
+    assert [name for name in made[0]["RepoDigests"] if name.startswith("127.0.0.1:")
+            and name.endswith(digest)]  # fmt: skip
+
+
+@contextlib.contextmanager
+def cut_off(home: Home, node: str) -> Iterator[None]:
+    """Everything that a node sends is dropped, but SSH's answers."""
+    for rule in (["-o", "lo"], ["-o", "docker0"], ["-p", "tcp", "--sport", "22"]):
+        home.on(node, "iptables", "-A", "OUTPUT", *rule, "-j", "ACCEPT")
+    home.on(node, "iptables", "-A", "OUTPUT", "-j", "DROP")
+    try:
+        yield
+    finally:
+        home.on(node, "iptables", "-F", "OUTPUT")
+
+
+def test_two_models_in_each_others_way(home: Home, tiny: Tiny) -> None:
+    """By port, then by memory: said before anything is touched, and the first can go on."""
+    home.evc("run", str(tiny("17")), "--on", "edge03")
+    (before,) = home.models("edge03", "tiny")
+    rival = tiny("1", model="rival")
+    for file in (rival / "myEVCconfig.yaml", rival / "app.py"):
+        file.write_text(file.read_text().replace(str(port("rival")), str(port("tiny"))))
+    said = home.evc("run", str(rival), "--on", "edge03", code=1).stderr
+    assert f"port {port('tiny')} is tiny's there" in said and "publish" in said
+    large = tiny("2", model="rival")
+    config = (large / "myEVCconfig.yaml").read_text()
+    (large / "myEVCconfig.yaml").write_text(config.replace("128M", "4000G"))
+    said = home.evc("run", str(large), "--on", "edge03", code=1).stderr
+    assert "does not fit beside" in said and "tiny" in said
+    assert home.models("edge03", "rival") == []
+    assert home.models("edge03", "tiny")[0]["Id"] == before["Id"]
+    home.evc("run", str(tiny("18")), "--on", "edge03")
 
 
 def test_a_plan_is_shown_and_nothing_is_done(home: Home, tiny: Tiny) -> None:
@@ -344,7 +385,37 @@ def test_the_wheel_does_the_same_from_an_empty_folder(
     assert said["nodes"]["edge01"]["outcome"] == "done"
     again = json.loads(_ok(*evc, "run", project, "--on", "edge01", "-o", "json", cwd=empty))
     assert again["outcome"] == "nothing"
-    _ok(str(venv / "bin" / "evc"), "init", "fleet", cwd=empty)
+    answers = json.loads(_ok(*evc, "predict", "tiny", "-i", project + "/app.py", "--on", "edge01",
+                             "-o", "json", cwd=empty))  # fmt: skip
+    assert "problem" not in answers["predictions"][0]
+    _ok(*evc, "logger", "--once", "--on", "edge01", cwd=empty)
+    _starts_from_nothing(str(venv / "bin" / "evc"), empty)
+
+
+def _starts_from_nothing(evc: str, folder: Path) -> None:
+    """A fleet folder of its own, with a lab and a registry."""
+    _ok(evc, "init", "fleet", cwd=folder)
+    inside = folder / "fleet"
+    try:
+        _ok(
+            evc,
+            "lab",
+            "up",
+            "--nodes",
+            "1",
+            "--builders",
+            "0",
+            "--no-engine",
+            "--camera",
+            cwd=inside,
+        )
+        _ok(evc, "registry", "up", cwd=inside)
+        (node,) = json.loads(_ok(evc, "lab", "status", "-o", "json", cwd=inside))["nodes"]
+        assert (node["name"], node["state"]) == ("edge01", "running")
+        _ok(evc, "registry", "import", "python:3.11-slim", "--or-bootstrap", cwd=inside)
+    finally:
+        _ok(evc, "lab", "down", cwd=inside)
+        _ok(evc, "registry", "down", "--purge", "--yes", cwd=inside)
 
 
 def _ok(*command: str, cwd: Path | None = None) -> str:

@@ -67,6 +67,11 @@ class Registry:
         return found if ":" in found else f"{found}:443"
 
     @property
+    def places(self) -> dict[str, str]:
+        """The hosts that a builder pulls from and pushes to → HOST:PORT that it must reach."""
+        return {self.reader: self.place} | ({} if self.other else {self.writer: self.writer})
+
+    @property
     def insecure(self) -> list[str]:
         """The hosts that Docker must be told to talk to without TLS."""
         return [self.reader] if self.other and not self.other.tls else []

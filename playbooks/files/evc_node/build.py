@@ -85,9 +85,15 @@ def _pull_bases(journal, order):
     for base in order["bases"]:
         if engine.image(base) is None:
             journal.progress("base", line="pulling " + base)
-            for _ in engine.pull(base, home.login(base.split("/")[0])):
+            for _ in engine.pull(base, _login(order, base)):
                 pass
     journal.step("base")
+
+
+def _login(order, name):
+    """The login for where an image is; a registry that is lent keeps its own."""
+    host = name.split("/")[0]
+    return home.login(order["logins"].get(host, host))
 
 
 def _build(journal, order, context):
@@ -219,7 +225,7 @@ def _serve_once(journal, order):
 
 def _push(journal, order):
     repository, tag = order["tag"].rsplit(":", 1)
-    for event in engine.push(repository, tag, home.login(repository.split("/")[0])):
+    for event in engine.push(repository, tag, _login(order, repository)):
         said = event.get("status", "")
         if event.get("id") and said in ("Pushed", "Layer already exists", "Mounted from"):
             journal.progress("push", line="%s: %s" % (event["id"], said))
@@ -233,7 +239,7 @@ def _verify(journal, order):
     """Pull back by digest from the side that the nodes pull from."""
     digest = journal.steps()["push"]["digest"]
     image = "%s@%s" % (order["pull_repository"], digest)
-    for _ in engine.pull(image, home.login(image.split("/")[0])):
+    for _ in engine.pull(image, _login(order, image)):
         pass
     found = engine.image(image)
     journal.step("verify", image=image)
