@@ -29,20 +29,22 @@ def command() -> None:
 @command.command()
 @click.option("--nodes", default=2, type=EDGES, show_default=True, help="How many edge nodes.")
 @click.option("--builders", default=1, type=BUILDERS, show_default=True, help="How many builders.")
+@click.option("--camera", is_flag=True, help="Serve a photo as a stream, for examples/shop-camera.")
 @click.option("--engine/--no-engine", default=True, hidden=True)
 @click.pass_obj
-def up(folder: str | None, nodes: int, builders: int, engine: bool) -> None:
+def up(folder: str | None, nodes: int, builders: int, camera: bool, engine: bool) -> None:
     """Make the lab, or repair it.
 
     What stopped is started, what is missing is added, what runs is left alone. Logins differ on
-    purpose: a sudo password, root, a sudo that asks nothing; edge01 listens on port 2222. The edge
-    nodes are the group `lab`, the builders the group `builders`.
+    purpose: a sudo password, root, a sudo that asks nothing; edge01 and every fourth after it
+    listen on port 2222. The edge nodes are the group `lab`, the builders the group `builders`.
 
     \b
     Example:
       evc lab up --nodes 5 --builders 1
+      evc lab up --camera
     """
-    changed = lab.up(console.fleet(folder), nodes, builders, engine, console.say)
+    changed = lab.up(console.fleet(folder), nodes, builders, engine, console.say, camera)
     if changed:
         console.say("Next: evc lab status, or evc run PROJECT --on lab")
     else:

@@ -20,6 +20,7 @@ from evc.pure.errors import EvcError
 from evc.pure.outcomes import NodeOutcome, Outcome
 from evc.runbooks import audit
 from evc.runbooks import nodes as known_nodes
+from evc.runbooks.lab import camera as lab_camera
 from evc.runbooks.lab import containers as lab_containers
 from evc.runbooks.lab import image as lab_image
 from evc.runbooks.lab import inventory as lab_inventory
@@ -58,8 +59,12 @@ class _Repair:
     anew: bool
 
 
-def up(fleet: Fleet, edges: int, builders: int, with_engine: bool, say: Say) -> list[str]:
+def up(
+    fleet: Fleet, edges: int, builders: int, with_engine: bool, say: Say, camera: bool = False
+) -> list[str]:
     """Make or repair a lab of at least so many nodes; the names of those that changed.
+
+    With a `camera` its first node serves a stream.
 
     Raises EvcError naming the nodes that do not answer; the others are up and recorded.
     """
@@ -75,7 +80,11 @@ def up(fleet: Fleet, edges: int, builders: int, with_engine: bool, say: Say) -> 
         repairs = [_Repair(node, found.get(node.name), node in stale) for node in nodes]
         outcomes = _bring_up(fleet, database, spec, repairs, say)
         _note(fleet, database, "lab up", outcomes)
-    return _changed(outcomes)
+        changed = _changed(outcomes)
+        if camera and nodes:
+            url = lab_camera.up(spec, nodes[0])
+            say(f"A camera: evc config set CAMERA={url} --group lab")
+    return changed
 
 
 def down(fleet: Fleet, say: Say) -> bool:
