@@ -167,6 +167,12 @@ def test_from_the_first_boot_to_a_prediction(
     photo.write_bytes(b"any")
     predicted = home.json("predict", "far", "-i", str(photo), "--on", "far01")
     assert "problem" not in predicted["predictions"][0]
+    found = home.json("doctor", "--on", "far01")["findings"]
+    assert [one["level"] for one in found if "the rendezvous" in one["what"]] == ["ok"]
+    home.evc("logger", "--once", "--on", "far01")
+    stored = home.rows("SELECT count(*) AS n FROM sample JOIN logged_node"
+                       " ON logged_node.id = node_id WHERE name = 'far01'")  # fmt: skip
+    assert stored[0]["n"] > 0, "the logger's stream goes through the tunnel too"
     assert home.evc("node", "exec", "--on", "far01", "--", "hostname").stdout == "far01 | edge03\n"
     assert home.json("run", str(tiny("1", model="far")), "--on", "shop")["outcome"] == "nothing"
     assert home.json("node", "add", "far01")["nodes"]["far01"]["outcome"] == "done"
