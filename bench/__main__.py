@@ -19,7 +19,7 @@ from bench import (
     main_job,
     pages,
     pulling,
-    register_20,
+    register,
     scale,
     telemetry,
 )
@@ -30,7 +30,8 @@ BENCHES = {
     "rerun_noop": main_job.rerun_noop,
     "deploy_vs_floor": main_job.deploy_vs_floor,
     "code_change_bytes": main_job.code_change_bytes,
-    "register_20": register_20.bench,
+    "register_20": register.register_20,
+    "register_40_mixed": register.register_40_mixed,
     "pull_through_ssh": pulling.bench,
     "enroll_to_serving": enroll.bench,
     "agent_cpu_vs_node_exporter": agent.cpu,

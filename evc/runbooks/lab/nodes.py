@@ -48,8 +48,8 @@ class LabNode:
 
     @property
     def port(self) -> int:
-        """The SSH port: 2222 on the first edge node, 22 elsewhere."""
-        return 2222 if self.name == "edge01" else 22
+        """The SSH port: 2222 on every fourth edge node, the first among them; 22 elsewhere."""
+        return 2222 if self.role == "edge" and self.number % 4 == 1 else 22
 
     @property
     def login(self) -> str:

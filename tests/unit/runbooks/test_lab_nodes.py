@@ -21,6 +21,11 @@ def test_a_small_lab_has_every_kind_of_login() -> None:
     ]
 
 
+def test_a_larger_lab_has_each_login_on_each_port() -> None:
+    found = {(one.sudo, one.port) for one in lab_nodes.wanted(SUBNET, 12, 0)}
+    assert found == {(sudo, port) for sudo in ("password", "root", "free") for port in (22, 2222)}
+
+
 def test_the_largest_lab_has_a_fitting_address_and_name_for_each() -> None:
     nodes = lab_nodes.wanted(SUBNET, MOST_EDGES, MOST_BUILDERS)
     addresses = {one.address for one in nodes}
