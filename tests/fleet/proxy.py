@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import http.client
 import io
+import ssl
 import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 WHEEL = "evcprobe-1-py3-none-any.whl"
@@ -88,9 +90,16 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running(host: str) -> Iterator[Server]:
-    """A server on an address of this machine that the lab's nodes reach."""
+def running(host: str, certificate: Path | None = None) -> Iterator[Server]:
+    """A server on an address of this machine that the lab's nodes reach.
+
+    `certificate` is a PEM file of one and its key, to serve with TLS.
+    """
     server = Server(host)
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from evc.doors.registry import RegistryClient
 from evc.pure.errors import EvcError
 from evc.pure.secret import Secret
 from evc.pure.target import Target
-from evc.runbooks import lab
+from evc.runbooks import lab, registry
 
 pytestmark = pytest.mark.fleet
 
@@ -193,6 +194,55 @@ def test_a_build_goes_through_proxy_and_mirrors_and_the_image_keeps_no_trace(
     (found,) = home.models("edge03", "behind")
     assert found["State"]["Running"]
     _holds_no_trace(home, found["Image"], done.stdout + done.stderr)
+
+
+def test_a_build_trusts_a_companys_ca_and_the_image_does_not_hold_it(
+    home: Home, tiny: Tiny, config: Callable[[str], None], gateway: str, tmp_path: Path
+) -> None:
+    project = tiny("34", model="inside")
+    (project / "Dockerfile").write_text(
+        "FROM python:3.11-slim\nRUN pip install evcprobe\nWORKDIR /app\nCOPY . /app\n"
+    )
+    issuer = certs.authority("a company", dt.datetime.now(dt.UTC))
+    pair = certs.server(issuer, {gateway}, dt.datetime.now(dt.UTC))
+    fleets.write_private(tmp_path / "pair.pem", pair.certificate + pair.key)
+    (home.fleet.root / "company.crt").write_text(issuer.certificate)
+    with proxy.running(gateway, tmp_path / "pair.pem") as server:
+        index = f"pip_index: 'https://{server.place}/simple'"
+        config(f"network: {{{index}}}\n")
+        refused = home.evc("run", str(project), "--on", "edge03", code=1).stderr
+        assert "CERTIFICATE_VERIFY_FAILED" in refused
+        config(f"network: {{{index}, ca: company.crt}}\n")
+        home.evc("run", str(project), "--on", "edge03")
+        assert f"/simple/{proxy.WHEEL}" in server.paths("origin", "")
+    (found,) = home.models("edge03", "inside")
+    assert found["State"]["Running"]
+    line = issuer.certificate.splitlines()[2]
+    ask = f"(docker history --no-trunc {found['Image']}; docker save {found['Image']})"
+    assert home.on("edge03", "sh", "-c", f"{ask} | grep -a -c '{line}'", check=False) == "0"
+
+
+def test_evcs_registry_with_a_certificate_of_ones_own(
+    home: Home, tiny: Tiny, config: Callable[[str], None]
+) -> None:
+    found = registry.load(home.fleet)
+    host, _, number = found.reader.rpartition(":")
+    now, folder = dt.datetime.now(dt.UTC), home.fleet.root
+    issuer = certs.authority("a company", now)
+    pair = certs.server(issuer, {host, "127.0.0.1", "localhost"}, now)
+    (folder / "company.crt").write_text(issuer.certificate)
+    (folder / "registry.crt").write_text(pair.certificate)
+    fleets.write_private(folder / "registry.key", pair.key)
+    config("registry: {certificate: registry.crt, key: registry.key, ca: company.crt}\n")
+
+    home.evc("registry", "up")
+
+    assert ssl.get_server_certificate((host, int(number))).strip() == pair.certificate.strip()
+    outcome = home.json("run", str(tiny("35", model="own")), "--on", "edge01")
+    assert outcome["nodes"]["edge01"]["outcome"] == "done"
+    assert home.models("edge01", "own")[0]["State"]["Running"]
+    ca = home.on("edge01", "cat", f"/etc/docker/certs.d/{found.reader}/ca.crt")
+    assert ca == issuer.certificate.strip()
 
 
 def test_a_dockerfile_that_would_keep_the_proxy_is_refused(
