@@ -61,11 +61,16 @@ def owned(home: Home) -> Iterator[Home]:
 def make(owned: Home, tmp_path: Path) -> Make:
     """The original's project folder: a Dockerfile, `model.tar.gz` and a config."""
 
-    def made(needs: str = "nothing", version: str = "1.10", more: str = "") -> Path:
+    def made(
+        needs: str = "nothing", version: str = "1.10", more: str = "", program: str = "app.py"
+    ) -> Path:
         folder, model = tmp_path / version, tmp_path / f"packed-{version}" / "model"
         model.mkdir(parents=True)
         folder.mkdir()
-        shutil.copy(PROJECTS / "original" / "app.py", model)
+        text = (PROJECTS / "original" / "app.py").read_text()
+        if program == "run.py":  # a Flask application says itself where it listens
+            text = text.replace("7860", "5000").replace("127.0.0.1", "0.0.0.0")
+        (model / program).write_text(text)
         (model / "needs").write_text(needs)
         with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
             archive.add(model, "model")
@@ -100,6 +105,19 @@ def test_an_originals_project_deploys_and_answers(owned: Home, make: Make) -> No
     assert found["Config"]["User"] == "10001:10001" and found["HostConfig"]["ReadonlyRootfs"]
     (release,) = [one for one in owned.json("model", "list") if one["model"] == "my-model"]
     assert release["version"] == "1.10"
+
+
+def test_flask_starts_run_py(owned: Home, make: Make) -> None:
+    folder = make(version="1.11", program="run.py")
+    config = folder / "myEVCconfig.yaml"
+    config.write_text(config.read_text().replace("activation: gradio", "activation: flask"))
+    done = owned.evc("run", str(folder))
+    address = _place(owned, "edge01")[0]
+    assert f"Activated at : http://{address}:7999 (edge01)" in done.stderr
+    with urllib.request.urlopen(f"http://{address}:7999/", timeout=10) as answer:
+        assert answer.read() == b"a model of the original"
+    (found,) = owned.models("edge01", "my-model")
+    assert found["Args"][-1] == "run.py" and "5000/tcp" in found["HostConfig"]["PortBindings"]
 
 
 @pytest.mark.parametrize(
