@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,13 @@ PYTHONPATH=/opt/old exec /usr/bin/python3 "$@"
 OLD_VERSION = """import sys
 sys.version_info = (3, 6, 9, "final", 0)
 sys.version = "3.6.9 (default)"
+"""
+SSH_CONFIG = """Host {door}
+  HostName {edge03}
+Host {gate}
+  HostName {at}
+  User ubuntu
+  IdentityFile {key}
 """
 APT_GET = """#!/bin/sh
 echo "$@" >> /opt/apt-get.log
@@ -216,6 +225,89 @@ def test_a_changed_host_key_and_a_replaced_machine(
     assert served["State"]["Running"]
     edge03 = home.json("node", "show", "edge03")
     assert (edge03["labels"], edge03["groups"]) == ({"floor": "3"}, ["edge_devices", "shop"])
+
+
+@pytest.fixture
+def way(home: Home, lab: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """How ~/.ssh/config calls edge03 and the one host that reaches it, the builder."""
+    folder, gate = Path.home() / ".ssh", home.json("lab", "status")["nodes"][0]["address"]
+    names = (f"evc-door-{home.fleet.id}", f"evc-gate-{home.fleet.id}")
+    key = home.on("builder01", "cut", "-d ", "-f1,2", "/etc/ssh/ssh_host_ed25519_key.pub")
+    config = SSH_CONFIG.format(door=names[0], gate=names[1], at=gate, **lab)
+    home.evc("node", "remove", "edge03", "--forget")
+    for rule in (["-s", gate], ["-i", "lo"], ["-i", "docker0"],
+                 ["-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED"]):  # fmt: skip
+        home.on("edge03", "iptables", "-A", "INPUT", *rule, "-j", "ACCEPT")
+    home.on("edge03", "iptables", "-A", "INPUT", "-j", "DROP")
+    with appended(folder / "config", config), appended(folder / "known_hosts", f"{gate} {key}\n"):
+        yield names
+    home.on("edge03", "iptables", "-F", "INPUT")
+    home.evc("node", "remove", "edge03", "--forget")
+
+
+@contextlib.contextmanager
+def appended(file: Path, text: str) -> Iterator[None]:
+    """A person's file with more in front, for the time of a test."""
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    before = file.read_text() if file.exists() else None
+    file.write_text(text + (before or ""))
+    file.chmod(0o600)
+    try:
+        yield
+    finally:
+        if before is None:
+            file.unlink()
+        else:
+            file.write_text(file.read_text().replace(text, ""))
+
+
+def test_behind_a_jump_host_by_names_of_ssh_config(
+    home: Home, lab: dict[str, str], way: tuple[str, str], tiny: Callable[..., Path]
+) -> None:
+    """Everything that goes to a node: plays, programs, forwarded ports, the logger's stream."""
+    door, gate = way
+    login = ("--user", "pi", "--key", lab["key"])
+    with pytest.raises(TimeoutError):  # nobody gets there directly
+        socket.create_connection((lab["edge03"], 22), timeout=2)
+    added = home.json("node", "add", "edge03", door, *login, "--jump", gate)
+    assert added["nodes"]["edge03"]["outcome"] == "done"
+    on = ("--on", "edge03")
+    assert home.evc("node", "exec", *on, "--", "hostname").stdout == "edge03 | edge03\n"
+    outcome = home.json("run", str(tiny("2", model="nodes")), *on)
+    assert outcome["nodes"]["edge03"]["outcome"] == "done", outcome
+    photo = home.fleet.root / "photo.jpg"
+    photo.write_bytes(b"any")
+    (answer,) = home.json("predict", "nodes", "-i", str(photo), *on)["predictions"]
+    assert "problem" not in answer
+    home.evc("logger", "--once", *on)
+    stored = "SELECT count(*) AS n FROM sample JOIN logged_node ON logged_node.id = node_id"
+    assert home.rows(f"{stored} WHERE name = 'edge03'")[0]["n"] > 0
+
+
+def test_a_place_for_maps(home: Home, lab: dict[str, str]) -> None:
+    where = ("--latitude", "35.1796", "--longitude", "129.0756", "--address", "부산시청")
+    home.evc("node", "place", "edge02", *where)
+    (place,) = home.rows("SELECT * FROM location WHERE name = 'edge02'")
+    assert (place["address"], place["latitude"], place["longitude"]) == (
+        "부산시청", 35.1796, 129.0756)  # fmt: skip
+    done = home.json("node", "place", "edge02", *where)
+    assert done["nodes"]["edge02"]["outcome"] == "nothing"
+
+
+def test_another_fleets_node_is_left_alone_until_it_is_adopted(
+    home: Home, lab: dict[str, str], tiny: Callable[..., Path]
+) -> None:
+    home.on("edge02", "sh", "-c", "printf 0123456789ab > /var/lib/evc/fleet")
+    said = home.evc("node", "add", "edge02", code=1).stderr
+    assert "belongs to the fleet 0123456789ab" in said and "--adopt" in said
+    outcome = home.json("run", str(tiny("2", model="nodes")), "--on", "edge02", code=1)
+    assert "belongs to another fleet" in outcome["nodes"]["edge02"]["reason"]
+    found = home.json("doctor", "--on", "edge02", code=1)["findings"]
+    (problem,) = [one for one in found if one["level"] == "problem"]
+    assert problem["remedy"] == "evc node add edge02 --adopt takes it over"
+    home.evc("node", "add", "edge02", "--adopt")
+    assert home.on("edge02", "cat", "/var/lib/evc/fleet") == home.fleet.id
+    home.evc("run", str(tiny("2", model="nodes")), "--on", "edge02")
 
 
 def test_a_renewed_key_is_trusted_by_its_fingerprint(home: Home, lab: dict[str, str]) -> None:
