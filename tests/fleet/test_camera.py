@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +13,16 @@ from conftest import Home, wait_until
 pytestmark = pytest.mark.fleet
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "shop-camera"
-PHOTO = EXAMPLE / "samples" / "astronaut.jpg"
 NODE = "edge03"
-PORT = "8790"
 
 
 @pytest.fixture(scope="module")
-def camera(home: Home) -> Iterator[str]:
-    """The photo as a stream, served on this machine's address in the lab's network."""
-    network = home.engine.networks.get(f"evc-lab-{home.fleet.id}")
-    address = network.attrs["IPAM"]["Config"][0]["Gateway"]
-    command = [sys.executable, str(EXAMPLE / "stream.py"), str(PHOTO)]
-    serving = subprocess.Popen(
-        [*command, "--listen", address, "--port", PORT], stderr=subprocess.DEVNULL
-    )
-    yield f"http://{address}:{PORT}/"
-    serving.terminate()
-    serving.wait()
+def camera(home: Home) -> str:
+    """The lab's stream of a photo."""
+    up = ("lab", "up", "--nodes", "3", "--builders", "1", "--camera")
+    said = {re.search(r"CAMERA=(\S+)", home.evc(*up).stderr)[1] for _ in range(2)}
+    (found,) = said  # the second time it is there already
+    return str(found)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +60,7 @@ def test_a_camera_that_gives_no_frame_leaves_the_old_one_serving(
     home: Home, counting: Any, camera: str
 ) -> None:
     """The cache of before is there for the one that serves on, and for the next."""
-    wrong = camera.replace(PORT, "8791")
+    wrong = camera.replace(":8090", ":8091")
     done = home.evc("config", "set", f"CAMERA={wrong}", "--node", NODE, code=1)
     assert "no frame yet" in done.stderr and "the old one serves on" in done.stderr
     assert f"CAMERA={camera}" in inspected(home)["Config"]["Env"]
