@@ -46,6 +46,7 @@ Host {gate}
   HostName {at}
   User ubuntu
   IdentityFile {key}
+  UpdateHostKeys no
 """
 APT_GET = """#!/bin/sh
 echo "$@" >> /opt/apt-get.log
