@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-LONG = ("test_main_job", "test_logger", "test_faults", "test_swap_deaths", "test_enroll",
-        "test_platforms", "test_settings", "test_networks")  # fmt: skip
+LONG = ("test_main_job", "test_logger", "test_faults", "test_builds", "test_swap_deaths",
+        "test_enroll", "test_platforms", "test_settings", "test_networks")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

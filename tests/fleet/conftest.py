@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -78,6 +79,18 @@ def wait_until(what: str, ready: Callable[[], bool], seconds: float = 60) -> Non
     while not ready():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def cut_off(home: Home, node: str) -> Iterator[None]:
+    """Everything that a node sends is dropped, but SSH's answers."""
+    for rule in (["-o", "lo"], ["-o", "docker0"], ["-p", "tcp", "--sport", "22"]):
+        home.on(node, "iptables", "-A", "OUTPUT", *rule, "-j", "ACCEPT")
+    home.on(node, "iptables", "-A", "OUTPUT", "-j", "DROP")
+    try:
+        yield
+    finally:
+        home.on(node, "iptables", "-F", "OUTPUT")
 
 
 @pytest.fixture(scope="session")
