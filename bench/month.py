@@ -28,6 +28,7 @@ from evc.pure.samples import FIGURES, Sample
 from evc.runbooks.logger.record import Received, Recorder
 
 HOUR, DAY, INTERVAL = 3600, 86400, 5
+RAW_DAYS = 14  # that samples and the controller's figures are kept
 COUNT = "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < ?)"
 
 
@@ -57,6 +58,7 @@ def fill(store: Store, month: Month) -> None:
         _rollups(store, "minute", 60, month.minutes, month)
         _raw(store, month)
         _reachability(store, month)
+        _own(store, month)
         _models(store, month)
         _rollouts(store, month)
 
@@ -109,6 +111,18 @@ def _reachability(store: Store, month: Month) -> None:
     store.write("INSERT INTO alert (node, kind, text, since, until) SELECT name, 'down', 'down',"
                 " since, until FROM reachability JOIN logged_node ON logged_node.id = node_id"
                 " WHERE NOT up")  # fmt: skip
+
+
+def _own(store: Store, month: Month) -> None:
+    """The controller's figures every five seconds, a link by day, and what was missed."""
+    store.write(
+        f"{COUNT} INSERT INTO controller SELECT ? - n * 5.0, 12.5, 0.5, 40.0, 1, 3, 9.5, 60000000,"
+        " 5000000 FROM n", (min(month.days, RAW_DAYS) * DAY // INTERVAL, month.until))  # fmt: skip
+    store.write(
+        f"{COUNT} INSERT INTO link SELECT id, ? - n * 86400, 900000 FROM n, logged_node",
+        (month.days, month.until - month.until % DAY))  # fmt: skip
+    store.write("INSERT INTO gap (node_id, first, last, reason, time) SELECT id, 1, 9, 'fell', ?"
+                " FROM logged_node", (month.until - 60,))  # fmt: skip
 
 
 def _models(store: Store, month: Month) -> None:

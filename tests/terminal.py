@@ -27,7 +27,8 @@ class Terminal:
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.before = termios.tcgetattr(other)
         environment = {**os.environ, "TERM": "xterm-256color"}
-        environment.pop("COLUMNS", None)
+        for name in ("COLUMNS", "LINES"):
+            environment.pop(name, None)
         self.process = subprocess.Popen(
             command, stdin=other, stdout=other, stderr=other, env=environment,
             preexec_fn=lambda: _own(other), start_new_session=True)  # fmt: skip

@@ -43,7 +43,8 @@ def test_the_rendezvous_leads_to_the_node_by_evcs_own_key(fleet: Fleet) -> None:
         PLACE, "vps.example", 2222, "evc-tunnel", fleet.ssh_key, fleet.rendezvous_hosts
     )
     words = plays._own(fleet, FAR)["ansible_ssh_common_args"]
-    command = shlex.split(shlex.split(words)[1].removeprefix("ProxyCommand="))
+    (way,) = [one for one in shlex.split(words) if one.startswith("ProxyCommand=")]
+    command = shlex.split(way.removeprefix("ProxyCommand="))
     assert command[-3:] == ["-W", "[%h]:%p", "evc-tunnel@vps.example"]
     assert command[command.index("-i") + 1] == str(fleet.ssh_key)
     assert f"UserKnownHostsFile={fleet.rendezvous_hosts}" in command
