@@ -5,74 +5,49 @@ What a node wrote is kept by a process of the test's own on that node, line by l
 
 from __future__ import annotations
 
-import signal
-import subprocess
+import contextlib
+import os
 import sys
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Home, wait_until
+from loggers import Running, docker, keep, kept, sample_fast
 
 from evc.doors import fleet as fleets
 from evc.doors import store
 from evc.pure.panels import DASHBOARDS, Panel
 from evc.runbooks import generations
 from tests import plugin
-from tests.checker import Key, covered, hashed, missing_and_double
+from tests.checker import (
+    Key,
+    covered,
+    hashed,
+    missing_and_double,
+    said,
+    unsaid_and_double,
+)
 
 pytestmark = pytest.mark.fleet
 
 EDGES = ("edge01", "edge02", "edge03")
 METERED = "builder01"
-KEPT = "/var/tmp/kept"
-# Runs on a node, as root: keeps each line that ever was whole in the ring.
-KEEPER = f"""
-import glob, os, time
-seen = set(open("{KEPT}", "rb")) if os.path.exists("{KEPT}") else set()
-with open("{KEPT}", "ab", buffering=0) as kept:
-    while True:
-        for path in sorted(glob.glob("/var/lib/evc/ring/*.log")):
-            for line in open(path, "rb"):
-                if line.endswith(b"\\n") and line not in seen:
-                    seen.add(line)
-                    kept.write(line)
-        time.sleep(0.2)
+KILLS = 100
+# How long a link is cut at least; the rest of the test takes about two minutes.
+CUT_SECONDS = float(os.environ.get("EVC_CUT_SECONDS", "0"))
+RING = "/var/lib/evc/ring"
+RELEASE = {"model": "talker", "release": "1.0+abc", "digest": "sha256:" + "a" * 64}
+# Two lines a second, no two alike.
+SCRIPT = """
+n=0; while :; do n=$((n+1))
+echo '{"event":"prediction","results":[{"class":"'$0-$n'","probability":0.5}],"time":'$(date +%s)'}'
+echo '{"event":"metric","name":"'$0'","value":'$n'}'
+sleep 1; done
 """
-
-
-class Running:
-    """A logger that runs, and can be killed and started again."""
-
-    def __init__(self, home: Home, folder: Path) -> None:
-        self._home, self._log = home, folder / "logger.log"
-        self.start()
-
-    def start(self) -> None:
-        words = [sys.executable, "-m", "evc", "-C", str(self._home.fleet.root), "logger"]
-        before = self.said().count("event=logging")
-        with self._log.open("a") as log:
-            self.process = subprocess.Popen(words, stderr=log)
-        wait_until("it logs", lambda: self.said().count("event=logging") > before)
-
-    def kill_as_a_position_moves(self) -> None:
-        """At once, without a pause between looks: a position without its samples would be left."""
-        query = "SELECT position FROM logged_node"
-        with store.opened(self._home.fleet.database, fleets.share() / "db") as opened:
-            before, deadline = opened.rows(query), time.monotonic() + 60
-            while opened.rows(query) == before:
-                assert time.monotonic() < deadline
-            self.process.kill()
-        self.process.wait()
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=10)
-
-    def said(self) -> str:
-        return self._log.read_text() if self._log.exists() else ""
 
 
 def positions(home: Home) -> dict[str, str]:
@@ -91,23 +66,10 @@ def reached(home: Home, node: str) -> bool | None:
     return next((bool(row["up"]) for row in home.rows(query)), None)
 
 
-def keep(home: Home, node: str) -> None:
-    name = f"evc-{home.fleet.id}-{node}"
-    subprocess.run(["docker", "exec", "-d", name, "python3", "-c", KEEPER], check=True)
-
-
-def kept(home: Home, node: str) -> dict[Key, str]:
-    return hashed(line.encode() for line in home.on(node, "cat", KEPT).splitlines())
-
-
 def network(home: Home, node: str) -> tuple[str, str]:
     """The node's network, and its address there."""
     ((name, found),) = home.container(node).attrs["NetworkSettings"]["Networks"].items()
     return name, found["IPAddress"]
-
-
-def docker(*words: str) -> None:
-    subprocess.run(["docker", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +86,7 @@ def nodes(home: Home) -> Iterator[None]:
 def logger(home: Home, nodes: None, tmp_path: Path) -> Iterator[Running]:
     made = Running(home, tmp_path)
     yield made
-    made.process.kill()
-    made.process.wait()
+    made.kill()
     sys.stdout.write(made.said())
 
 
@@ -171,71 +132,125 @@ def test_every_picture_of_what_the_logger_recorded(home: Home, nodes: None) -> N
     assert 1 in seen["node-reachability"].columns["value"]
 
 
+@pytest.mark.timeout(600 + CUT_SECONDS)
 def test_whatever_is_cut_or_killed_nothing_is_missing_and_nothing_double(
-    home: Home, logger: Running
+    home: Home, logger: Running, tmp_path: Path
 ) -> None:
     began = time.time()
-    keep(home, METERED)
-    for node in EDGES:
+    talk(home, "edge03")
+    for node in (*EDGES, METERED):
         keep(home, node)
+    for node in EDGES:
         wait_until(f"{node} is heard", lambda node=node: newest(home, node) > began)  # type: ignore[misc]
-
-    cut_a_link(home, "edge01")
-    kill_a_node(home, "edge02")
-    for _ in range(8):
-        logger.kill_as_a_position_moves()
-        home.on("edge03", "pkill", "-9", "-f", "evc_agent.main", check=False)
+    with a_link_cut(home, "edge01"):
+        lost = reboot_without_its_tail(home, "edge02", tmp_path)
+        logger.kill()
+        for turn in range(1, KILLS):
+            if turn % 20 == 1:
+                sample_fast(home, "edge03")
+            logger.killed_as_a_position_moves()
         logger.start()
 
     wrote = {node: kept(home, node) for node in EDGES}
     for node in EDGES:
-        last = max(seq for _, seq in wrote[node])
+        last = max(seq for _, seq in hashed(wrote[node]))
         wait_until(
             f"{node} is caught up",
             lambda node=node, last=last: caught_up(home, node, last),  # type: ignore[misc]
             120,
         )
-    assert logger.end() == 0
-    for node in EDGES:
-        check(home, node, wrote[node])
+    code, seconds = logger.end()
+    assert code == 0 and seconds < 2.0
+    assert len({boot for boot, _ in hashed(wrote["edge02"])}) == 2
+    check(home, "edge01", wrote["edge01"])
+    check(home, "edge02", wrote["edge02"], lost)
+    check(home, "edge03", wrote["edge03"])
+    check_what_was_said(home, "edge03", wrote["edge03"])
     check_metered(home)
 
 
 def check_metered(home: Home) -> None:
     """Of all that was received each sample is in one minute; then it is there itself."""
     last, _, hole = positions(home)[METERED].partition(",")
-    wrote = {key: one for key, one in kept(home, METERED).items() if key[1] <= int(last)}
-    assert not hole and len(wrote) > 20
+    lines = [line for line in kept(home, METERED) if _number(line) <= int(last)]
+    assert not hole and len(lines) > 10
     with store.opened(home.fleet.database, fleets.share() / "db") as opened:
-        assert {*wrote} <= {*covered(opened, METERED)}
+        assert {*hashed(lines)} <= {*covered(opened, METERED)}
         assert len(covered(opened, METERED)) == len({*covered(opened, METERED)})
     home.evc("logger", "--raw", METERED, "--since", "2h")
-    check(home, METERED, wrote)
+    check(home, METERED, lines)
     (node,) = home.json("status", "--on", METERED)["nodes"]
     assert 10_000 < node["link_bytes_today"] < node["link_budget"] == 3_000_000
 
 
-def cut_a_link(home: Home, node: str) -> None:
-    """For as long as it takes to be noticed, and for six samples; nobody else waits for it."""
+def _number(line: bytes) -> int:
+    ((_, seq),) = hashed([line])
+    return seq
+
+
+@contextlib.contextmanager
+def a_link_cut(home: Home, node: str) -> Iterator[None]:
+    """For as long as what is inside takes, or CUT_SECONDS; nobody else waits for it."""
     name, address = network(home, node)
     docker("network", "disconnect", name, f"evc-{home.fleet.id}-{node}")
+    began = time.monotonic()
     try:
         wait_until("the cut is noticed", lambda: reached(home, node) is False, 90)
         before = len(kept(home, node))
-        wait_until("it samples on", lambda: len(kept(home, node)) >= before + 6)
         assert all(time.time() - newest(home, other) < 15 for other in EDGES if other != node)
+        yield
+        wait_until("it samples on", lambda: len(kept(home, node)) >= before + 6)
+        wait_until("it lasts", lambda: time.monotonic() >= began + CUT_SECONDS, CUT_SECONDS + 1)
     finally:
         docker("network", "connect", "--ip", address, name, f"evc-{home.fleet.id}-{node}")
     back = time.time()
     wait_until("it is heard again", lambda: newest(home, node) > back, 120)
 
 
-def kill_a_node(home: Home, node: str) -> None:
-    docker("kill", f"evc-{home.fleet.id}-{node}")
-    docker("start", f"evc-{home.fleet.id}-{node}")
-    back = time.time()
+def reboot_without_its_tail(home: Home, node: str, folder: Path) -> set[Key]:
+    """Kill a node, cut off what its disk may not have had yet, and start it with another boot id;
+    the lines that are gone, in part or whole."""
+    name, aside = f"evc-{home.fleet.id}-{node}", "/var/lib/evc/aside"
+    home.on(node, "mv", "/var/lib/evc/evc_agent.py", aside)  # until the boot id is another
+    docker("kill", name)
+    docker("cp", "-a", f"{name}:{RING}", str(folder))
+    segment = max((folder / "ring").glob("*.log"))
+    whole = segment.read_bytes()
+    size = len(whole) - len(whole.splitlines()[-1]) * 5 // 2
+    docker("start", name)
+    boot = f"echo {uuid.uuid4()} > /var/tmp/boot; chmod 644 /var/tmp/boot"
+    mount = "mount --bind /var/tmp/boot /proc/sys/kernel/random/boot_id"
+    cut, back = f"truncate -s {size} {RING}/{segment.name}", f"mv {aside} /var/lib/evc/evc_agent.py"
+    home.on(node, "sh", "-ec", f"{cut}; {boot}; {mount}; {back}")
+    up = time.time()
     keep(home, node)
-    wait_until("it is heard again", lambda: newest(home, node) > back, 180)
+    wait_until("it is heard again", lambda: newest(home, node) > up, 180)
+    before, after = (hashed(one.split(b"\n")[:-1]) for one in (whole, whole[:size]))
+    return {*before} - {*after}
+
+
+def talk(home: Home, node: str) -> None:
+    """Have a model's container on a node say something new every second, by its own engine."""
+    programs = "/bin/sh /bin/date /bin/sleep"
+    libraries = f"$(ldd {programs} | grep -o '/lib[^ ]*' | sort -u)"
+    image = f"tar -ch {programs} {libraries} 2> /dev/null | docker import - talker"
+    home.on(node, "sh", "-c", image)
+    labels = [f"--label=evc.{key}={value}" for key, value in RELEASE.items()]
+    words = ["docker", "run", "-d", "--name", "talker", *labels, "talker"]
+    home.on(node, *words, "/bin/sh", "-c", SCRIPT, "said")
+
+
+def check_what_was_said(home: Home, node: str, wrote: list[bytes]) -> None:
+    """Each prediction and metric once, and the container that said it."""
+    expected = said(wrote)
+    with store.opened(home.fleet.database, fleets.share() / "db") as opened:
+        assert unsaid_and_double(opened, node, expected) == ([], [])
+        found = opened.rows("SELECT DISTINCT model, release, digest FROM container"
+                            " JOIN container_sample ON container_id = id"
+                            " WHERE model = 'talker' AND state = 'running' AND memory > 0"
+                            )  # fmt: skip
+    assert len(expected) > 50 and found == [RELEASE]
+    home.on(node, "docker", "rm", "-f", "talker")
 
 
 def caught_up(home: Home, node: str, last: int) -> bool:
@@ -243,9 +258,11 @@ def caught_up(home: Home, node: str, last: int) -> bool:
     return int(at) >= last and not holes
 
 
-def check(home: Home, node: str, wrote: dict[Key, str]) -> None:
+def check(home: Home, node: str, wrote: list[bytes], lost: Collection[Key] = ()) -> None:
+    """All is there once, but what was cut off before it could be received."""
     with store.opened(home.fleet.database, fleets.share() / "db") as opened:
-        assert missing_and_double(opened, node, wrote) == ([], [])
+        missing, double = missing_and_double(opened, node, hashed(wrote))
+        assert {*missing} <= {*lost} and double == []
         assert opened.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
     assert len(wrote) > 10
 
