@@ -150,6 +150,16 @@ class TestFollowing:
         assert reader.numbers() == [5, 0, 1, 2, 3, 4] and reader.gaps() == []
         assert reader.lines()[-1]["at"] == str(on_disk(tmp_path)[-1]["seq"])
 
+    def test_a_change_is_waited_for_only_where_nothing_more_is(self, tmp_path: Path) -> None:
+        fill(agent.Ring(str(tmp_path), "boot-1", 90 * SEGMENT, SEGMENT), range(200))
+        cursor, seen = agent.Cursor(str(tmp_path), on_disk(tmp_path)[0]["seq"]), 0
+        for _ in range(200):
+            seen += len(cursor.read())
+            if cursor.drained:
+                break
+        assert seen == 200 and cursor.drained
+        assert len(list(tmp_path.glob("*.log"))) > 5
+
     def test_an_empty_ring_is_waited_for(self, tmp_path: Path) -> None:
         reader = Reader(tmp_path)
         assert reader.samples() == [] and reader.lines()[0]["at"] == ""
