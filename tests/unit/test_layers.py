@@ -32,7 +32,7 @@ LIBRARIES = {
     },
     "bcrypt": {"evc.runbooks.registry.logins"},
     "schedule": {"evc.runbooks.logger.jobs"},
-    "psutil": {"evc.runbooks.registry.place", "evc.doors.machine"},
+    "psutil": {"evc.runbooks.registry.place", "evc.doors.machine", "evc.doors.ansible.folders"},
     "geopy": {"evc.doors.geocoder"},
 }
 # What reads, writes, waits or runs: no business of a pure module.

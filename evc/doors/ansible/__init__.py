@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from evc.doors.ansible import folders
 from evc.pure.errors import EvcError
 
 FORKS = 50
@@ -69,28 +68,37 @@ def play(
     has failed. Raises EvcError when Ansible itself fails.
     """
     results, stop = {name: Result() for name in hosts}, threading.Event()
-    folder = Path(tempfile.mkdtemp(prefix="evc-play-"))
-    order: dict[str, Any] = {
+    with folders.private() as folder:
+        order = _order(playbook, hosts, variables, _environment(connection, folder), folder)
+        order["settings"]["job_timeout"] = timeout
+        order["event_handler"] = lambda event: _take(event, results, on_task)
+        runner = _run_in_thread({**order, "cancel_callback": stop.is_set}, stop)
+        if runner.status == "timeout":
+            folders.end(folder)
+            _give_up(results, timeout)
+        _check(runner, playbook.stem, results)
+    return results
+
+
+def _order(
+    playbook: Path,
+    hosts: Mapping[str, Mapping[str, Any]],
+    variables: Mapping[str, Any],
+    environment: Mapping[str, str],
+    folder: Path,
+) -> dict[str, Any]:
+    """What ansible-runner is told of a play."""
+    return {
         "private_data_dir": str(folder),
         "project_dir": str(playbook.parent),
         "playbook": playbook.name,
         "inventory": {"all": {"hosts": {name: dict(value) for name, value in hosts.items()}}},
         "extravars": dict(variables),
-        "envvars": _environment(connection, folder),
-        "settings": {**_SETTINGS, "job_timeout": timeout},
+        "envvars": dict(environment),
+        "settings": dict(_SETTINGS),
         "quiet": True,
         "verbosity": VERBOSITY if LOG.isEnabledFor(logging.DEBUG) else None,
-        "event_handler": lambda event: _take(event, results, on_task),
-        "cancel_callback": stop.is_set,
     }
-    try:
-        runner = _run_in_thread(order, stop)
-        if runner.status == "timeout":
-            _give_up(results, timeout)
-        _check(runner, playbook.stem, results)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return results
 
 
 def _run_in_thread(order: dict[str, Any], stop: threading.Event) -> Any:
