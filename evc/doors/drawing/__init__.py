@@ -13,14 +13,18 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from evc.pure.pictures.maps import Outline
+from evc.pure.pictures.maps import Outline, unrolled
 
 
 @functools.cache
 def outline() -> Outline:
     """Land and borders, in degrees east and north."""
     kept = json.loads(Path(__file__).with_name("outline.json").read_text())
-    return Outline(*([_degrees(line) for line in kept[name]] for name in ("land", "borders")))
+    land, borders = (
+        [one for line in kept[name] for one in unrolled(_degrees(line))]
+        for name in ("land", "borders")
+    )
+    return Outline(land, borders)
 
 
 @functools.cache

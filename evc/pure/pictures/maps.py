@@ -51,6 +51,20 @@ class _View:
         )  # fmt: skip
 
 
+def unrolled(line: Line) -> list[Line]:
+    """A line that crosses 180° goes on beyond it, not back around the world; and once again there,
+    a turn away, so that it is seen at both edges."""
+    found, turns, before = list[tuple[float, float]](), 0, None
+    for east, north in line:
+        if before is not None and abs(east - before) > 180 and abs(north) < NORTHMOST:
+            turns += 1 if east < before else -1
+        before = east
+        found.append((east + 360 * turns, north))
+    beyond = max(east for east, _ in found) > 180, min(east for east, _ in found) < -180
+    again = -360 if beyond[0] else 360
+    return [found, [(east + again, north) for east, north in found]] if any(beyond) else [found]
+
+
 def draw(panel: Panel, rows: Sequence[Mapping[str, object]], outline: Outline) -> str:
     places = [(_degree(row["longitude"]), _degree(row["latitude"])) for row in rows]
     view = _view(*axes.size(panel), places)
