@@ -69,21 +69,25 @@ def pin(fleet: Fleet, ways: Sequence[Registration], progress: Progress) -> None:
             fresh.append(way.key.line)
             progress.say(f"{way.node.name}: host key {way.key.fingerprint} pinned")
         elif known != way.key.line:
-            way.problem = _changed(way.node, known, way.key)
+            way.problem = _changed(way.node, known, way.key.fingerprint)
     _warn_of_clones(ways)
     with fleet.known_hosts.open("a") as file:
         file.writelines(f"{line}\n" for line in fresh)
 
 
 def changes(fleet: Fleet, nodes: Sequence[Node]) -> dict[str, str]:
-    """Node → both fingerprints and what to do, for those that show another key than the pinned."""
+    """Node → both fingerprints and what to do, for those that show another key than the pinned.
+
+    `nodes` are those that were refused for their key: one that shows none now counts as well.
+    """
     ways = [Registration(node) for node in nodes]
     lines, found = _pinned(fleet.known_hosts), {}
     asyncio.run(_show_keys(fleet, ways, lines))
     for way in ways:
         known = lines.get(_pattern(way.node))
-        if way.key and known != way.key.line:
-            found[way.node.name] = _changed(way.node, known, way.key)
+        if way.key is None or known != way.key.line:
+            shown = way.key.fingerprint if way.key else f"not to be seen ({way.problem})"
+            found[way.node.name] = _changed(way.node, known, shown)
     return found
 
 
@@ -123,10 +127,10 @@ def unpin(fleet: Fleet, nodes: Sequence[Node]) -> None:
     _write(fleet, {host: line for host, line in lines.items() if host not in gone})
 
 
-def _changed(node: Node, known: str | None, key: HostKey) -> str:
+def _changed(node: Node, known: str | None, now: str) -> str:
     before = ssh.fingerprint(known) if known else "none"
     return (
-        f"its host key changed: pinned {before}, now {key.fingerprint}. A new or reflashed"
+        f"its host key changed: pinned {before}, now {now}. A new or reflashed"
         f" machine? `evc node replace {node.name}`. Only its key was renewed? `evc node trust"
         f" {node.name}`. Unexplained? Someone may be in between"
     )

@@ -190,7 +190,9 @@ def write(home: Home, node: str, path: str, text: str) -> None:
 
 def new_host_key(home: Home, node: str) -> None:
     """As after a new installation: other keys, and no connection of before is left."""
-    home.on(node, "sh", "-c", "rm /etc/ssh/ssh_host_*; ssh-keygen -q -A; pkill -x sshd; true")
+    # A listener that is about to end reads its keys anew: only once it is gone is the next asked.
+    ends = "pkill -x sshd; while pgrep -x sshd > /dev/null; do sleep 0.1; done"
+    home.on(node, "sh", "-c", f"rm /etc/ssh/ssh_host_*; {ends}; ssh-keygen -q -A")
     shows = 'ssh-keyscan -t ed25519 localhost | grep -F "$(cut -d" " -f2 $0)"'
     public = "/etc/ssh/ssh_host_ed25519_key.pub"
     home.on(node, "sh", "-c", f"until {shows}; do sleep 0.1; done", public)

@@ -81,3 +81,11 @@ async def _shown(kinds: list[str], known: str) -> str:
 def test_the_kind_that_is_pinned_is_asked_for(kinds: list[str], known: str, shown: str) -> None:
     """A host has several keys; another of them is no changed key."""
     assert asyncio.run(_shown(kinds, known)) == shown
+
+
+def test_a_refused_node_that_shows_no_key_now_has_changed_as_well(fleet: Fleet) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519").convert_to_public()
+    fleet.known_hosts.write_text(f"[127.0.0.1]:1 {key.export_public_key().decode()}")
+    changes = host_keys.changes(fleet, [node("a", "127.0.0.1", 1)])
+    for words in (key.get_fingerprint(), "not to be seen", "Errno 111", "node replace a"):
+        assert words in changes["a"]
