@@ -96,8 +96,8 @@ def _note(browser: Browser, kind: str, text: str) -> None:
         browser.wrong.append(text)
 
 
-def planted_fleet(folder: Path) -> Fleet:
-    fleet = init(folder)
+def planted_fleet(folder: Path, shared: str = "") -> Fleet:
+    fleet = init(folder, shared)
     with store.opened(fleet.database, share() / "db") as opened:
         planted.plant(opened)
     return fleet

@@ -113,6 +113,18 @@ def _sudo() -> list[str]:
     return [] if os.geteuid() == 0 else ["sudo", "-n"]
 
 
+def let_in(user: str, above: Path, folder: Path) -> None:
+    """An ACL by which one more user passes `above` and reads and writes in `folder`.
+
+    Of all that is made there later too; raises EvcError.
+    """
+    if not has("setfacl"):
+        install(["acl"])
+    _must(["setfacl", "-m", f"u:{user}:x", str(above)])
+    rights = f"u:{user}:rwX,d:u:{user}:rwX"
+    _must(["setfacl", "-R", "-m", rights, str(folder)])
+
+
 def write_unit(name: str, text: str) -> None:
     """Write a systemd unit; raises EvcError when that is not allowed."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:

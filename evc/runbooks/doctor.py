@@ -87,15 +87,19 @@ def fleet_folder(fleet: Fleet, store: Store, fix: bool, progress: Progress) -> l
 def _grafana(fleet: Fleet, fix: bool, progress: Progress) -> list[Finding]:
     """Whether a Grafana that systemd runs here can read the database; `fix` lets it."""
     there = grafana.in_the_way(fleet)
+    what = "Grafana on this machine cannot read the database"
     if there and fix:
         progress.say("letting Grafana at the database, and starting it again")
-        grafana.let_it(fleet)
+        try:
+            grafana.let_it(fleet)
+        except EvcError as error:
+            return [Finding("fleet", f"{what}: {error.message}", "warning", error.remedy)]
         there = grafana.in_the_way(fleet)
     if there is None:
         return []
     if not there:
         return [Finding("fleet", "Grafana can read the database")]
-    what = f"Grafana on this machine cannot read the database: {'; '.join(there)}"
+    what = f"{what} as it should: {'; '.join(there)}"
     return [Finding("fleet", what, "warning", "; ".join(dict.fromkeys(there.values())))]
 
 

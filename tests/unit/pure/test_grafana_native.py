@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
+
 import pytest
 
-from evc.pure.grafana.native import Rights, Way, drop_in, group_of, hidden_by, in_the_way
+from evc.pure.grafana.native import (
+    Rights,
+    Way,
+    allowed,
+    drop_in,
+    group_of,
+    hidden_by,
+    in_the_way,
+)
 
 DEBIAN = {"ProtectHome": "yes", "PrivateTmp": "yes", "SupplementaryGroups": ""}
 
@@ -62,6 +73,43 @@ def test_roots_group_is_not_given_away() -> None:
     there = way("root", 0o755, 0o644)
     assert group_of(there.folder, DEBIAN | {"Group": "grafana"}) == "grafana"
     assert "the folder's group is root, not grafana" in in_the_way([], there, DEBIAN)
+
+
+def test_an_acl_is_as_good_as_a_group() -> None:
+    let_in = way("kim", 0o755, 0o640)
+    let_in = replace(
+        let_in,
+        folder=replace(let_in.folder, own=7),
+        file=replace(let_in.file, own=6),
+        above=[Rights("/home/kim", 0o700, "kim", own=1)],
+    )
+    assert in_the_way([], let_in, DEBIAN) == {}
+    read_only = replace(let_in, file=replace(let_in.file, own=4))
+    assert "the file is kim's, 640, not 660" in in_the_way([], read_only, DEBIAN)
+
+
+def test_grafana_is_not_made_one_of_several_operators() -> None:
+    shared = replace(way("operators", 0o2770, 0o660), shared=True)
+    assert in_the_way([], shared, DEBIAN) == {"no ACL lets grafana alone in": "evc doctor --fix"}
+    member = in_the_way([], shared, {"SupplementaryGroups": "operators", "User": "graf"})
+    assert list(member) == [
+        "it is of the group operators, which reads the fleet's keys",
+        "no ACL lets graf alone in",
+    ]
+    assert "SupplementaryGroups" not in drop_in([], "")
+
+
+@pytest.mark.parametrize(
+    ("mask", "entries", "rights"),
+    [(7, [(0x02, 7, 472)], 7), (4, [(0x02, 7, 472)], 4), (7, [(0x02, 7, 1), (0x08, 7, 472)], 0)],
+)
+def test_what_an_acl_lets_a_user_do(
+    mask: int, entries: list[tuple[int, int, int]], rights: int
+) -> None:
+    """The kernel's own layout; a mask bounds it, and a group of the same number is another."""
+    whole = [(0x01, 7, 2**32 - 1), *entries, (0x10, mask, 2**32 - 1), (0x20, 0, 2**32 - 1)]
+    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in whole)
+    assert allowed(packed, 472) == rights
 
 
 def way(group: str, folder: int, file: int, *above: Rights) -> Way:

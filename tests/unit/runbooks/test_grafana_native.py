@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +21,19 @@ from evc.runbooks.doctor import Finding
 from tests.pages import planted_fleet
 
 GROUP = "nogroup"  # there is one on every Debian; Grafana's own in this test
+USER, OPERATORS = "nobody", "users"
+# As one that is killed does: its -wal and -shm stay.
+WRITES = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("UPDATE node SET id = id")
+os._exit(0)
+"""
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >> "{log}"
 [ "$1" = show ] || exit 0
-echo "LoadState=loaded"; echo "ProtectHome=yes"; echo "PrivateTmp=yes"; echo "Group={group}"
+echo "LoadState=loaded"; echo "ProtectHome=yes"; echo "PrivateTmp=yes"
+echo "Group={group}"; echo "User={user}"
 sed s/=false/=no/ "{units}/grafana-server.service.d/evc.conf" 2>/dev/null
 exit 0
 """
@@ -35,7 +45,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     program, units = tmp_path / "bin" / "systemctl", tmp_path / "units"
     program.parent.mkdir()
     units.mkdir()
-    text = SYSTEMCTL.format(log=tmp_path / "log", units=units, group=GROUP)
+    text = SYSTEMCTL.format(log=tmp_path / "log", units=units, group=GROUP, user=USER)
     program.write_text(text)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
@@ -71,3 +81,42 @@ def test_it_lets_grafana_in_and_gives_roots_group_to_nobody(fleet: Fleet, tmp_pa
     assert f"SupplementaryGroups={group}\n" in drop_in and "PrivateTmp=false" in drop_in
     log = (tmp_path / "log").read_text()
     assert "daemon-reload\ntry-restart grafana-server.service\n" in log
+
+
+@pytest.fixture
+def shared(fleet: Fleet) -> Iterator[Fleet]:
+    """A fleet of several people, in a folder that everybody passes."""
+    before = os.umask(0o022)
+    fleet.root.parent.chmod(0o711)
+    yield planted_fleet(fleet.root.parent / "shared", OPERATORS)
+    os.umask(before)
+
+
+def test_grafana_of_a_shared_fleet_reads_the_database_and_no_key(shared: Fleet) -> None:
+    key = shared.certs / "id_ed25519"
+    key.write_text("secret")
+    key.chmod(0o640)
+    assert "no ACL lets nobody alone in" in found(shared).what
+    assert found(shared, fix=True).level == "ok" and fleets.is_shared(shared.root)
+    write = ("/usr/bin/python3", "-c", WRITES, str(shared.database))
+    assert ends(USER, GROUP, "cat", str(key)) == 1 != ends(USER, OPERATORS, "cat", str(key))
+    assert ends(USER, GROUP, *write) == 0
+    assert ends("daemon", OPERATORS, *write) == 0, "what Grafana leaves there is the operators' too"
+    drop_in = system.UNITS / "grafana-server.service.d" / "evc.conf"
+    assert "SupplementaryGroups" not in drop_in.read_text()
+
+
+def test_what_could_not_be_fixed_is_a_finding(
+    shared: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "let_in", lambda *_: system._must(["false"]))
+    one = found(shared, fix=True)
+    assert one.level == "warning" and "false: status 1" in one.what and one.remedy
+
+
+def ends(user: str, group: str, *command: str) -> int:
+    """How a command ends for an account that is in this group alone."""
+    done = subprocess.run(
+        command, user=user, group=group, extra_groups=[], cwd="/", capture_output=True, check=False
+    )
+    return done.returncode
