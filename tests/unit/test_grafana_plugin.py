@@ -10,6 +10,7 @@ import pytest
 
 from bench.month import Month, fill, written
 from evc.doors import store
+from evc.pure.grafana.kinds import OPTIONS
 from evc.pure.panels import DASHBOARDS, Dashboard, Panel, Variable
 from tests import planted, plugin
 
@@ -67,6 +68,21 @@ def test_what_was_planted_arrives_as_it_is(tmp_path: Path, seconds: int) -> None
             frame = plugin.asked(path, panel, (planted.NOW - seconds, planted.NOW), chosen)
             there = planted.there(panel.key, alpha)
             assert (value in frame.columns[column]) is there, panel.key
+
+
+def test_the_maps_markers_are_named_by_fields_that_are_there(tmp_path: Path) -> None:
+    """By the title where there is one, else by the name; all that a marker asks for comes."""
+    path, moment = tmp_path / "e.db3", (planted.NOW - planted.HOUR, planted.NOW)
+    with store.opened(path, MIGRATIONS) as opened:
+        planted.plant(opened)
+    (panel,) = [one for one in PANELS if one.kind == "map"]
+    _, markers = OPTIONS["map"]["layers"]
+    style, place = markers["config"]["style"], markers["location"]
+    for alpha, name in ((True, planted.TITLE), (False, planted.BETA)):
+        frame = plugin.asked(path, panel, moment, planted.chosen(panel.key, alpha))
+        asked = {place["latitude"], place["longitude"], style["color"]["field"]}
+        assert asked < set(frame.columns)
+        assert frame.columns[style["text"]["field"]] == [name]
 
 
 def test_nothing_chosen_and_nothing_there(tmp_path: Path) -> None:
