@@ -17,6 +17,7 @@ from conftest import Home
 
 from evc.doors import fleet as fleets
 from evc.runbooks import registry
+from evc.runbooks.lab import logins
 
 pytestmark = pytest.mark.fleet
 
@@ -41,7 +42,7 @@ ON_NODES = {"node login": "/var/lib/evc/docker/", "token": "/var/lib/docker/volu
 
 @dataclass
 class Watch:
-    """Commands run under the eye of a thread that reads every argv and temporary file meanwhile."""
+    """Commands at their most verbose; a thread reads every argv and temporary file meanwhile."""
 
     home: Home
     secrets: Mapping[str, str]
@@ -56,7 +57,7 @@ class Watch:
             ran = subprocess.run(
                 [sys.executable, "-m", "evc", "-C", str(self.home.fleet.root), *words],
                 input=stdin, capture_output=True, text=True, check=False, timeout=300,
-                env={**os.environ, "TMPDIR": str(self.temporary)},
+                env={**os.environ, "TMPDIR": str(self.temporary), "EVC_VERBOSE": "1"},
             )  # fmt: skip
         finally:
             done.set()
@@ -133,11 +134,19 @@ def watch(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Watch:
 def test_no_command_lets_a_secret_out(home: Home, tiny: Tiny, watch: Watch, tmp_path: Path) -> None:
     good, sick = str(tiny("50", model="quiet")), str(tiny("51", "unhealthy", model="quiet"))
     backup, words = str(tmp_path / "b.evc"), ("--passphrase-file", "-")
-    on = ("--on", "edge01")
-    watch.evc("node", "add", "edge01")
+    on, sudo = ("--on", "edge01"), f"edge01: {watch.secrets['sudo']}\n"
+    watch.evc("registry", "up")
+    watch.evc("node", "remove", "edge01", "--sudo-file", "-", stdin=sudo)
+    watch.evc("node", "import", str(_table(home, tmp_path)), "--sudo-file", "-", stdin=sudo)
+    watch.evc("node", "replace", "edge01", "--yes", "--sudo-file", "-", stdin=sudo)
     watch.evc("secret", "set", "TOKEN", "--no-apply", "--file", "-", stdin=f"{TOKEN}\n")
     watch.evc("run", good, *on)
     watch.evc("run", sick, *on, code=1)
+    watch.evc("model", "build", good, *on)
+    watch.evc("deploy", "quiet:50", *on)
+    watch.evc("sync", *on)
+    watch.evc("status", *on, "-o", "json")
+    watch.evc("report", "--since", "1h", "--to", str(tmp_path / "report.html"))
     watch.evc("secret", "list", "-o", "json")
     watch.evc("predict", "quiet", "-i", good + "/app.py", *on)
     watch.evc("logger", "--once", *on)
@@ -147,9 +156,19 @@ def test_no_command_lets_a_secret_out(home: Home, tiny: Tiny, watch: Watch, tmp_
     watch.evc("registry", "login", "shop", "--password-file", "-", code=2, stdin=f"{HUB}\n")
     watch.evc("backup", "--to", backup, *words, stdin=f"{PHRASE}\n")
     watch.evc("restore", backup, str(tmp_path / "r"), *words, code=1, stdin=f"{PHRASE}-wrong\n")
+    watch.evc("restore", backup, str(tmp_path / "r"), *words, stdin=f"{PHRASE}\n")
     assert not [name for name, one in watch.secrets.items() if one in Path(backup).read_text("l1")]
     for node in ("edge01", "builder01"):
         assert _on_node(home, watch, node) == []
+
+
+def _table(home: Home, folder: Path) -> Path:
+    """edge01 as a CSV has it, by which it comes in again."""
+    (found,) = [one for one in home.json("lab", "status")["nodes"] if one["name"] == "edge01"]
+    key = logins.key_file(home.fleet)
+    row = f"edge01,{found['address']},{found['port']},pi,{key},lab\n"
+    (folder / "nodes.csv").write_text(f"name,address,port,user,key,groups\n{row}")
+    return folder / "nodes.csv"
 
 
 def _on_node(home: Home, watch: Watch, node: str) -> list[str]:
