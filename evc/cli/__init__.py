@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-C", "folder", metavar="DIR", help="The fleet folder (default: found from here up).")
 @click.option("-v", "--verbose", is_flag=True, envvar="EVC_VERBOSE",
-              help="Show Ansible's own output too, on stderr (or EVC_VERBOSE=1).")  # fmt: skip
+              help="Show what Ansible and SSH say too, on stderr (or EVC_VERBOSE=1).")  # fmt: skip
 @click.version_option(__version__, prog_name="evc")
 @click.pass_context
 def evc(ctx: click.Context, folder: str | None, verbose: bool) -> None:

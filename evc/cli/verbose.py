@@ -1,4 +1,4 @@
-"""`evc -v`: what Ansible says itself, on stderr."""
+"""`evc -v`: what Ansible and SSH say themselves, on stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class _Printable(logging.Formatter):
 
 def begin() -> None:
     """Show it from now on."""
-    handler, log = logging.StreamHandler(), logging.getLogger("evc")
+    handler = logging.StreamHandler()
     handler.setFormatter(_Printable())
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG)
+    for name, level in (("evc", logging.DEBUG), ("asyncssh", logging.INFO)):
+        log = logging.getLogger(name)
+        log.addHandler(handler)
+        log.setLevel(level)

@@ -1,14 +1,20 @@
-"""Ask nodes what is there really: one play on all of them."""
+"""Ask nodes what is there really: EVC's program on all of them at once.
+
+No play: Ansible takes a second to start, and this comes before and after whatever is done.
+"""
 
 from __future__ import annotations
 
-import math
-import re
+import asyncio
+import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from evc.doors.ansible import Result
+from evc.doors import ssh
 from evc.doors.fleet import Fleet
+from evc.doors.ssh import HostKeyRefused, ProgramFailed, SshError
 from evc.pure import clocks, observations
 from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
@@ -16,10 +22,7 @@ from evc.pure.observations import Observation
 from evc.pure.outcomes import Word
 from evc.runbooks import generations, host_keys, plays
 
-_REFUSED = re.compile("Host key verification failed|HOST IDENTIFICATION HAS CHANGED")
-
-
-ANY_TIME = (0.0, math.inf)
+AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -54,36 +57,55 @@ def probe(
         }
         for node in nodes
     }
-    results = plays.play(fleet, "probe", nodes, orders=orders)
-    answers = {name: _answer(result) for name, result in results.items()}
+    strangers: list[Node] = []
+    answers = asyncio.run(_everyone(fleet, nodes, orders, strangers))
     seen = {name: one.controller for name, one in answers.items() if isinstance(one, Observation)}
     generations.compare(fleet, seen)
-    return answers | _strangers(fleet, nodes, results)
+    changes = host_keys.changes(fleet, strangers)
+    return answers | {name: Silent(reason, outcome="failed") for name, reason in changes.items()}
 
 
-def _strangers(
-    fleet: Fleet, nodes: Sequence[Node], results: Mapping[str, Result]
+async def _everyone(
+    fleet: Fleet, nodes: Sequence[Node], orders: Mapping[str, Any], strangers: list[Node]
 ) -> dict[str, Answer]:
-    """Nodes that show another host key than the pinned one, with both fingerprints."""
-    refused = [node for node in nodes if _REFUSED.search(results[node.name].message)]
-    changes = host_keys.changes(fleet, refused)
-    return {name: Silent(reason, outcome="failed") for name, reason in changes.items()}
+    """Each node's answer; those that show another host key than the pinned one are noted."""
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def one(node: Node) -> Answer:
+        async with limit:
+            try:
+                return await _ask(fleet, node, orders[node.name])
+            except HostKeyRefused as error:
+                strangers.append(node)
+                return Silent(f"unreachable: {error.message}")
+
+    return dict(zip(orders, await asyncio.gather(*[one(node) for node in nodes]), strict=True))
 
 
-def _answer(result: Result) -> Answer:
-    if not result.reachable:
-        return Silent(f"unreachable: {result.message}")
-    task = result.tasks.get("probe")
-    if result.late:  # putting it back would hang as well
+async def _ask(fleet: Fleet, node: Node, order: Mapping[str, Any]) -> Answer:
+    argv, asked = plays.command(fleet, node, "probe"), time.time()
+    try:
+        async with asyncio.timeout(plays.PATIENCE_SECONDS):
+            text = await ssh.output(
+                plays.target(fleet, node), argv, json.dumps(order), observations.MAX_CHARACTERS
+            )
+    except TimeoutError:  # putting it back would hang as well
         why = f"EVC's program did not answer within {plays.PATIENCE_SECONDS} s"
         remedy = "`evc node exec` shows whether the machine hangs, `evc node add` installs it anew"
         return Silent(f"{why}: {remedy}", outcome="failed")
-    if task is None or task.get("rc") != 0:
-        said = result.message if task is None else str(task.get("stderr", ""))[-300:]
-        return Silent(f"EVC's program does not run there: {said}", reachable=True)
+    except ProgramFailed as error:
+        return Silent(f"EVC's program does not run there: {error.message}", reachable=True)
+    except HostKeyRefused:
+        raise
+    except SshError as error:
+        return Silent(f"unreachable: {error.message}")
+    return _read(text, asked)
+
+
+def _read(text: str, asked: float) -> Answer:
     try:
-        seen = observations.read(str(task.get("stdout", "")))
-        off = clocks.offset(seen.clock, *result.times.get("probe", ANY_TIME))
-        return seen.model_copy(update={"clock_offset": round(off, 1)})
+        seen = observations.read(text)
     except EvcError as error:
         return Silent(error.message, reachable=True)
+    off = clocks.offset(seen.clock, asked, time.time())
+    return seen.model_copy(update={"clock_offset": round(off, 1)})

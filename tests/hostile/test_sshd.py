@@ -144,23 +144,39 @@ def failed(done: dict[str, NodeOutcome]) -> None:
     assert "did not answer within 3 s" in done["silent"].reason
 
 
+def test_a_probe(fleet: Fleet) -> None:
+    nodes, began = everyone(fleet), time.monotonic()
+    _put_program(fleet, nodes)
+
+    answers = probe(fleet, nodes)
+
+    assert time.monotonic() - began < 15.0
+    assert isinstance(answers["here"], Observation)
+    assert abs(answers["here"].clock_offset) < 0.5, "by its own answer, not by all of them"
+    for name in BAD:
+        found = answers[name]
+        assert isinstance(found, Silent) and not found.reachable and "unreachable" in found.reason
+
+
 def test_a_play(fleet: Fleet) -> None:
-    """All that goes by Ansible: probe, repair, deploy."""
-    nodes = everyone(fleet)
+    """All that goes by Ansible: repair, build, deploy."""
+    nodes, began = everyone(fleet), time.monotonic()
+    _put_program(fleet, nodes)
+
+    orders = {node.name: {} for node in nodes}
+    results = plays.play(fleet, "run_model", nodes, {"evc_command": "probe"}, orders=orders)
+
+    assert time.monotonic() - began < ANSIBLE_SECONDS
+    assert results["here"].ok and results["here"].tasks["start"]["rc"] == 0
+    for name in BAD:
+        assert not results[name].reachable and "ssh" in results[name].message
+
+
+def _put_program(fleet: Fleet, nodes: list[Node]) -> None:
     (here,) = [node for node in nodes if node.local]
     Path(plays.home(fleet, here)).mkdir()
     program = Path(plays.home(fleet, here)) / "evc_node.pyz"
     program.write_bytes(plays.program(fleet).read_bytes())
-    began = time.monotonic()
-
-    answers = probe(fleet, nodes)
-
-    assert time.monotonic() - began < ANSIBLE_SECONDS
-    assert isinstance(answers["here"], Observation)
-    assert abs(answers["here"].clock_offset) < 0.5, "by its own task, not by the whole play"
-    for name in BAD:
-        found = answers[name]
-        assert isinstance(found, Silent) and not found.reachable and "unreachable" in found.reason
 
 
 def test_the_logger(fleet: Fleet) -> None:

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ _SETTINGS = {"pexpect_timeout": 1, "suppress_ansible_output": True}
 class Result:
     """How a play ended on one node: the results of its named tasks, or what went wrong.
 
-    `doing` is the task that it has begun and not ended; `late`, that it was given up.
+    `doing` is the task that it has begun and not ended.
     """
 
     ok: bool = True
@@ -41,9 +40,7 @@ class Result:
     message: str = ""
     changed: bool = False
     doing: str = ""
-    late: bool = False
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    times: dict[str, tuple[float, float]] = field(default_factory=dict)  # epoch seconds, by task
 
 
 @dataclass(frozen=True)
@@ -162,20 +159,13 @@ def _note(
 ) -> None:
     if kind == "runner_on_ok":
         result.tasks[task] = answer
-        if data.get("start"):
-            result.times[task] = (_epoch(data["start"]), _epoch(data["end"]))
         result.changed = result.changed or bool(answer.get("changed"))
     elif kind == "runner_on_unreachable":
         result.ok = result.reachable = False
         result.message = _message(answer)
     elif kind == "runner_on_failed" and not data.get("ignore_errors"):
-        result.ok, result.late = False, "timedout" in answer
+        result.ok = False
         result.message = f"{task}: {_message(answer)}"
-
-
-def _epoch(text: str) -> float:
-    """When a task began or ended by this machine's clock, which ansible-runner tells in UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
 def _message(answer: dict[str, Any]) -> str:
@@ -188,7 +178,7 @@ def _give_up(results: dict[str, Result], seconds: int) -> None:
     """Those that hang have failed; what the others did stands."""
     for result in results.values():
         if result.ok and (result.doing or not result.tasks):
-            result.ok, result.late = False, True
+            result.ok = False
             result.message = f"{result.doing or 'it'}: not done within {seconds} s"
 
 

@@ -24,6 +24,10 @@ MAX_LINE = 1_000_000
 WINDOW_BYTES = 128 * 1024  # that a node may send before it is read; asyncssh's own are 2 MB a node
 
 
+class ProgramFailed(SshError):
+    """A program on a node that was reached ended badly."""
+
+
 async def lines(
     target: Target, argv: Sequence[str], stdin: str = "", all_output: bool = False
 ) -> AsyncIterator[str]:
@@ -50,6 +54,30 @@ async def lines(
             _raise_for(process.exit_status, error, argv)
     except (OSError, asyncssh.Error) as error:
         raise SshError(reason(error, target.address, target.port)) from None
+
+
+async def output(target: Target, argv: Sequence[str], stdin: str, most: int) -> str:
+    """What a program writes until it ends, at most `most` bytes of it.
+
+    Raises ProgramFailed when it ends badly or writes more, SshError when it was not reached.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            process = await _started(stack, target, argv)
+            assert process.stdin and process.stdout and process.stderr
+            with contextlib.suppress(BrokenPipeError):  # a program may end before it reads
+                process.stdin.write(stdin.encode())
+                process.stdin.write_eof()
+            data = b""
+            while more := await process.stdout.read(65536):
+                data += more
+                if len(data) > most:
+                    raise ProgramFailed(f"{' '.join(argv[:3])} wrote more than {most:,} bytes")
+            error = await process.stderr.read(2000)
+            _raise_for(await _status(process), error.decode("utf-8", "replace"), argv)
+        except (OSError, asyncssh.Error) as error:
+            raise SshError(reason(error, target.address, target.port)) from None
+    return data.decode("utf-8", "replace")
 
 
 async def follow(
@@ -82,8 +110,8 @@ async def _started(
     """The program running; when the stack ends, so does the connection, and nobody waits for it."""
     if not target.address:
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*argv, stdout=pipe, stderr=pipe)
-        stack.callback(_kill, process)
+        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe)
+        stack.callback(_end, process)
         return process
     return await _running(stack, target, argv, encoding=None, window=WINDOW_BYTES)
 
@@ -103,9 +131,9 @@ async def _running(
         raise SshError(reason(error, target.address, target.port)) from None
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
+def _end(process: asyncio.subprocess.Process) -> None:
+    """Nobody reads on, and it may hang: this kills it, and closes what it still writes to."""
+    process._transport.close()  # type: ignore[attr-defined]
 
 
 async def _status(
@@ -155,8 +183,7 @@ async def _local_lines(argv: Sequence[str], stdin: str, all_output: bool) -> Asy
     except ValueError:
         raise EvcError(f"{argv[0]} wrote a line of more than {MAX_LINE:,} bytes") from None
     finally:
-        # Nobody reads on, and it may hang. This kills it, and closes what it still writes to.
-        process._transport.close()  # type: ignore[attr-defined]
+        _end(process)
 
 
 def _raise_for(status: int | None, error: str, argv: Sequence[str]) -> None:
@@ -164,4 +191,4 @@ def _raise_for(status: int | None, error: str, argv: Sequence[str]) -> None:
         raise SshError(f"the connection broke before {' '.join(argv[:3])} ended")
     if status:
         said = f"{' '.join(argv[:3])} ended with status {status}: {error.strip()[-500:]}"
-        raise SshError(said.removesuffix(": "))
+        raise ProgramFailed(said.removesuffix(": "))

@@ -1,8 +1,7 @@
-"""`evc -v` and EVC_VERBOSE: what Ansible says itself, on stderr."""
+"""`evc -v` and EVC_VERBOSE: what Ansible and SSH say themselves, on stderr."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,38 +10,61 @@ from pathlib import Path
 import pytest
 
 from evc.doors import fleet as fleets
-from evc.doors import store
-from evc.doors.fleet import Fleet
+from evc.doors import ssh, store
 from evc.pure.inventory import Node
 from evc.runbooks import nodes as inventory
-from evc.runbooks import plays
 from evc.runbooks.init import init
 
-# In place of EVC's program on the node: what it says reaches a terminal through Ansible.
-SAYS = "print('\\x1b[2J\\x9b2J wiped')"
+# What a node says reaches a terminal through Ansible.
+PLAYBOOK = r"""
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: look, ansible.builtin.command: {argv: [printf, '\033[2J\302\2332J wiped']}}
+"""
+# `evc play`: as any command that runs a playbook.
+EVC = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+import click
+from evc import cli
+from evc.doors import ansible
 
+folder = Path(sys.argv.pop(1))
+here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    """A fleet whose one node is this machine."""
-    made = init(tmp_path / "fleet")
-    node = Node(0, "here", "", 0, builder=True, local=True)
-    with store.opened(made.database, fleets.share() / "db") as opened:
-        inventory.insert(opened, node)
-        inventory.remember(opened, "here", {"architecture": "x86_64"}, registered=True)
-    Path(plays.home(made, node)).mkdir()
-    (Path(plays.home(made, node)) / "evc_node.pyz").write_text(SAYS)
-    return made
+@click.command()
+def play():
+    connection = ansible.Connection(folder / "known_hosts", folder)
+    done = ansible.play(folder / "play.yaml", {"here": here}, {}, connection)
+    click.echo(done["here"].ok)
+
+cli.COMMANDS["play"] = "Run a playbook."
+sys.modules["evc.cli.play"] = SimpleNamespace(command=play)
+cli.main()
+"""
 
 
 @pytest.mark.parametrize(("option", "variable"), [(["-v"], ""), ([], "1"), ([], "")])
-def test_it_is_shown_when_asked_for(fleet: Fleet, option: list[str], variable: str) -> None:
-    command = [sys.executable, "-m", "evc", *option, "-C", str(fleet.root)]
+def test_it_is_shown_when_asked_for(tmp_path: Path, option: list[str], variable: str) -> None:
+    (tmp_path / "play.yaml").write_text(PLAYBOOK)
     done = subprocess.run(
-        [*command, "status", "-o", "json"], capture_output=True, text=True, check=False,
-        env={**os.environ, "EVC_VERBOSE": variable},
+        [sys.executable, "-c", EVC, str(tmp_path), *option, "play"],
+        env={**os.environ, "EVC_VERBOSE": variable}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert json.loads(done.stdout)["nodes"][0]["name"] == "here"
-    assert ("TASK [probe]" in done.stderr) == bool(option or variable), done.stderr
+    assert done.stdout == "True\n", done.stderr
+    assert ("TASK [look]" in done.stderr) == bool(option or variable), done.stderr
     assert ("wiped" in done.stderr) == bool(option or variable)
     assert "\x1b" not in done.stderr and "\x9b" not in done.stderr
+
+
+def test_the_way_to_a_node_is_shown_too(tmp_path: Path) -> None:
+    fleet = init(tmp_path)
+    ssh.ensure_key(fleet.ssh_key, "test")
+    with store.opened(fleet.database, fleets.share() / "db") as opened:
+        inventory.insert(opened, Node(0, "cam", "127.0.0.1", 1))
+        inventory.remember(opened, "cam", {"architecture": "x86_64"}, registered=True)
+    command = [sys.executable, "-m", "evc", "-v", "-C", str(tmp_path), "status"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Opening SSH connection to 127.0.0.1, port 1" in done.stderr

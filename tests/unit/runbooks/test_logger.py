@@ -296,7 +296,7 @@ def test_a_controller_that_another_one_followed_refuses(controller: Controller) 
         assert f"another controller has taken this fleet over ({NODE} said so" in said
         told.unlink(missing_ok=True)
     with pytest.raises(BadInput, match="another controller"):
-        plays.play(fleet, "probe", [])
+        plays.play(fleet, "repair", [])
     generations.compare(other, {NODE: generations.mark(other)})
     generations.begin(fleet)  # restored here again
     generations.refuse(fleet)
