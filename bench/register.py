@@ -100,9 +100,10 @@ def _peer(made: Home, folder: Path) -> None:
         login = plays._login(made.fleet, node)
         as_person[node.name] = {**login, **each[node.name], **shared}
         own = plays._own(made.fleet, node)
-        as_evc[node.name] = {**own, "evc_home": plays.HOME, "evc_order_file": str(order)}
+        asked = {"evc_command": "probe", "evc_patience": 90, "evc_order_file": str(order)}
+        as_evc[node.name] = {**own, "evc_home": plays.HOME, **asked}
     _playbook(made, folder, "copy_cert", as_person)
-    _playbook(made, folder, "probe", as_evc)
+    _playbook(made, folder, "run_model", as_evc)  # it starts EVC's program on all nodes
 
 
 def _playbook(made: Home, folder: Path, name: str, hosts: dict[str, dict[str, object]]) -> None:
