@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import Home, wait_until
+from sentinels import Watch
 
 from evc.doors import fleet as fleets
 from evc.doors.registry import RegistryClient
@@ -101,8 +102,7 @@ def answers(home: Home) -> bool:
 
 def present(home: Home, script: Path, token: str) -> str:
     """What the rendezvous says to whoever has the script's key, and brings a key of its own."""
-    text = script.read_text()
-    (key,) = re.findall(r"-----BEGIN.*?END OPENSSH PRIVATE KEY-----", text, re.DOTALL)
+    text, key = script.read_text(), key_of(script)
     other = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + b"x" * 32).decode()
     host, port = (re.search(rf"^{one}=(\S+)", text, re.MULTILINE)[1] for one in ("host", "port"))
     home.on("edge02", "sh", "-c", "umask 077; printf '%s\\n' \"$1\" > /tmp/key", "-", key)
@@ -111,6 +111,17 @@ def present(home: Home, script: Path, token: str) -> str:
         ' -p "$3" "evc-tunnel@$4" anything'
     )
     return home.on("edge02", "sh", "-c", command, "-", token, other, port, host, check=False)
+
+
+def empty(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def key_of(script: Path) -> str:
+    text = script.read_text()
+    (key,) = re.findall(r"-----BEGIN.*?END OPENSSH PRIVATE KEY-----", text, re.DOTALL)
+    return key
 
 
 def token_of(script: Path) -> str:
@@ -132,10 +143,13 @@ def test_from_the_first_boot_to_a_prediction(
     home: Home, via: tuple[str, ...], tiny: Callable[..., Path], tmp_path: Path
 ) -> None:
     script = tmp_path / "far01.sh"
-    home.evc("node", "enroll", "far01", *via, "--group", "shop", "--label", "a=b",
-             "--to", str(script))  # fmt: skip
+    enrolled = home.evc("-v", "node", "enroll", "far01", *via, "--group", "shop", "--label", "a=b",
+                        "--to", str(script))  # fmt: skip
     assert script.stat().st_mode & 0o777 == 0o600
     token = token_of(script)
+    secrets = {"the token": token, "the script's key": key_of(script).splitlines()[2]}
+    watch = Watch(home, secrets, empty(tmp_path / "tmp"))
+    watch.look("output of enroll", enrolled.stdout + enrolled.stderr)
     home.on(FAR, "sh", "-c", 'printf %s "$1" > /usr/local/bin/ssh; chmod 755 /usr/local/bin/ssh',
             "-", SPY)  # fmt: skip
     try:
@@ -154,7 +168,8 @@ def test_from_the_first_boot_to_a_prediction(
         f"--fingerprint {fingerprint(home)}" in home.evc("node", "accept", "far01", code=1).stderr
     )
     home.evc("node", "accept", "far01", "--fingerprint", "SHA256:x", code=1)
-    done = home.json("node", "accept", "far01", "--fingerprint", fingerprint(home))
+    accept = ("node", "accept", "far01", "--fingerprint", fingerprint(home), "-o", "json")
+    done = json.loads(watch.evc(*accept))
     assert done["nodes"]["far01"] == {**done["nodes"]["far01"], "outcome": "done", "warnings": []}
     assert "Permission denied" in present(home, script, token), "the script opens nothing any more"
 
@@ -251,13 +266,15 @@ def test_revoke_ends_it_all(
 ) -> None:
     home.evc("node", "add", "edge02")
     secret = tmp_path / "secret"
-    fleets.write_private(secret, "sentinel")
+    fleets.write_private(secret, "sEntInel-secret-2718")
     for key, scope in (("CAMERA", ("--group", "shop")), ("DOOR", ("--node", "edge02"))):
         home.evc("secret", "set", key, *scope, "--file", str(secret), "--no-apply")
     far, other = login_on(home, FAR), login_on(home, "edge02")
     assert far != other and pulls(home, far) and pulls(home, other)
 
-    revoked = home.json("node", "revoke", "far01")
+    secrets = {"the login": far, "the secret": "sEntInel-secret-2718"}
+    watch = Watch(home, secrets, empty(tmp_path / "tmp"))
+    revoked = json.loads(watch.evc("node", "revoke", "far01", "-o", "json"))
 
     assert revoked["nodes"]["far01"]["actions"] == [
         "registration", "registry login", "tunnel"]  # fmt: skip

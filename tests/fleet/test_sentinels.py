@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
-import stat
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Home
+from sentinels import Watch
 
 from evc.doors import fleet as fleets
 from evc.runbooks import registry
@@ -23,87 +18,8 @@ pytestmark = pytest.mark.fleet
 
 Tiny = Callable[..., Path]
 TOKEN, PHRASE, HUB = "sEntInel-token-1618", "sEntInel-phrase-1414", "sEntInel-hub-2236"
-# Secret → where a file of the fleet folder may hold it, by the beginning of its path.
-HOLDERS = {
-    "sudo": ("certs/lab/edge01.sudo",),
-    "push": ("certs/registry/",),
-    "pull": ("certs/registry/",),
-    "node": ("certs/registry/nodes/edge01", "certs/registry/docker/edge01"),
-    "node login": ("certs/registry/docker/edge01",),
-    "ssh key": ("certs/id_ed25519",),
-    "settings key": ("certs/settings.key",),
-    "token": (),
-    "phrase": (),
-    "hub": (),
-}
 # Secret → the folder of a node that may hold it, in private files alone.
 ON_NODES = {"node login": "/var/lib/evc/docker/", "token": "/var/lib/docker/volumes/"}
-
-
-@dataclass
-class Watch:
-    """Commands at their most verbose; a thread reads every argv and temporary file meanwhile."""
-
-    home: Home
-    secrets: Mapping[str, str]
-    temporary: Path
-    seen: set[str] = field(default_factory=set)
-
-    def evc(self, *words: str, code: int = 0, stdin: str = "") -> None:
-        done = threading.Event()
-        eye = threading.Thread(target=self._look_on, args=(done,))
-        eye.start()
-        try:
-            ran = subprocess.run(
-                [sys.executable, "-m", "evc", "-C", str(self.home.fleet.root), *words],
-                input=stdin, capture_output=True, text=True, check=False, timeout=300,
-                env={**os.environ, "TMPDIR": str(self.temporary), "EVC_VERBOSE": "1"},
-            )  # fmt: skip
-        finally:
-            done.set()
-            eye.join()
-        said = ran.stdout + ran.stderr
-        assert ran.returncode == code, f"{words}: {said}"
-        self._note(f"output of evc {' '.join(words)}", said.encode())
-        assert not self.seen, self.seen
-        assert not list(self._in_fleet())
-
-    def _look_on(self, done: threading.Event) -> None:
-        try:
-            while not done.wait(0.02):  # what a command does is there for longer
-                for process in (one for one in Path("/proc").iterdir() if one.name.isdigit()):
-                    self._note_file(process / "cmdline")
-                for folder, _, names in os.walk(self.temporary):
-                    for name in names:
-                        self._note_file(Path(folder, name))
-        except Exception as error:
-            self.seen.add(f"nobody looked any more: {error!r}")
-
-    def _note_file(self, file: Path) -> None:
-        try:
-            if stat.S_ISREG(file.stat().st_mode):
-                self._note(str(file), file.read_bytes())
-        except OSError:
-            pass  # it is gone
-
-    def _note(self, where: str, content: bytes) -> None:
-        for name, secret in self.secrets.items():
-            if secret.encode() in content:
-                self.seen.add(f"{name}: {where}: {content[:200]!r}")
-
-    def _in_fleet(self) -> Iterator[str]:
-        """Files of the fleet folder that hold a secret and should not, or that others can read."""
-        root = self.home.fleet.root
-        blobs = self.home.fleet.registry_data  # packed; the builder has them unpacked
-        files = [one for one in root.rglob("*") if one.is_file() and blobs not in one.parents]
-        for file in files:
-            content, path = file.read_bytes(), str(file.relative_to(root))
-            for name, secret in self.secrets.items():
-                if secret.encode() in content:
-                    if not path.startswith(HOLDERS[name] or ("-",)):
-                        yield f"{name} in {path}"
-                    if file.stat().st_mode & 0o077:
-                        yield f"{name} in {path}, which others can read"
 
 
 @pytest.fixture(scope="module")
