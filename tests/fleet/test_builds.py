@@ -111,12 +111,14 @@ def test_the_wheel_does_the_same_from_an_empty_folder(
 ) -> None:
     """Nothing of the checkout is used: playbooks, migrations and programs come with the wheel."""
     root, venv = Path(__file__).parents[2], tmp_path / "venv"
-    _ok(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(root))
+    made = ("--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(root))
+    _ok(sys.executable, "-m", "pip", "wheel", "-q", *made)
     (wheel,) = tmp_path.glob("evc-*.whl")
     _ok(sys.executable, "-m", "venv", str(venv))
     lock = str(root / "requirements.lock")
-    _ok(str(venv / "bin" / "pip"), "install", "-q", "--require-hashes", "-r", lock)
-    _ok(str(venv / "bin" / "pip"), "install", "-q", "--no-deps", str(wheel))
+    install = (str(venv / "bin" / "pip"), "install", "-q", "--no-compile")
+    _ok(*install, "--require-hashes", "-r", lock)
+    _ok(*install, "--no-deps", str(wheel))
     empty = tmp_path / "empty"
     empty.mkdir()
     evc = [str(venv / "bin" / "evc"), "-C", str(home.fleet.root)]
@@ -136,19 +138,9 @@ def _starts_from_nothing(evc: str, folder: Path) -> None:
     """A fleet folder of its own, with a lab and a registry."""
     _ok(evc, "init", "fleet", cwd=folder)
     inside = folder / "fleet"
+    lab = ("--nodes", "1", "--builders", "0", "--no-engine", "--camera")
     try:
-        _ok(
-            evc,
-            "lab",
-            "up",
-            "--nodes",
-            "1",
-            "--builders",
-            "0",
-            "--no-engine",
-            "--camera",
-            cwd=inside,
-        )
+        _ok(evc, "lab", "up", *lab, cwd=inside)
         _ok(evc, "registry", "up", cwd=inside)
         (node,) = json.loads(_ok(evc, "lab", "status", "-o", "json", cwd=inside))["nodes"]
         assert (node["name"], node["state"]) == ("edge01", "running")
