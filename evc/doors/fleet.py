@@ -22,6 +22,8 @@ from evc.pure.config import ServerConfig
 from evc.pure.errors import BadInput, Locked
 
 CONFIG = "ServerConfig.yaml"
+# A Unix socket's path has 107 bytes at most (unix(7)); OpenSSH's name for one in it takes 28.
+LONGEST_SOCKETS_FOLDER = 79
 MAX_CONFIG_BYTES = 2_000_000  # more than the parser takes, so that it says so
 
 
@@ -90,13 +92,16 @@ class Fleet:
 
     @property
     def sockets(self) -> Path:
-        """Where SSH keeps its control sockets: short, since their paths may have 107 bytes."""
+        """Where SSH keeps its control sockets, at paths of at most 107 bytes."""
         return self._own_folder("")
 
     def _own_folder(self, kind: str) -> Path:
         """A folder of this account outside the fleet's."""
         name = "-".join(filter(None, ["evc", str(os.getuid()), self.id, kind]))
-        folder = private_folder(Path(tempfile.gettempdir()) / name)
+        folder = Path(tempfile.gettempdir()) / name
+        if len(os.fsencode(folder)) > LONGEST_SOCKETS_FOLDER:
+            folder = Path("/tmp") / name
+        private_folder(folder)
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             raise BadInput(f"{folder} belongs to somebody else", "remove it")
         return folder

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -133,3 +136,22 @@ def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
         pass
     holder.stdin.close() if holder.stdin else None
     holder.stdout.close()
+
+
+def test_sockets_have_a_short_place_though_tmpdir_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What OpenSSH would bind there, and could not below a temporary folder with a long name."""
+    fleet, long = init(tmp_path / "fleet"), tmp_path / ("x" * 90)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    place = fleet.sockets / "0123456789.0123456789abcdef"
+    try:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(place))
+        assert fleet.sockets.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree(fleet.sockets)
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        assert fleet.sockets.parent == Path(short)
