@@ -24,7 +24,6 @@ from evc.runbooks import nodes as inventory
 from evc.runbooks.host_keys import Registration
 from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
-from evc.runbooks.registry import logins
 
 MIN_DISK_BYTES = 2 * 1024**3
 MAX_CLOCK_OFFSET_SECONDS = 30.0
@@ -123,7 +122,7 @@ def remove(
     gone = [node for node in nodes if outcomes[node.name].well]
     inventory.forget(store, [node.name for node in gone])
     host_keys.unpin(fleet, gone)
-    logins.end(fleet, [node.name for node in gone])
+    trust.end_logins(fleet, [node.name for node in gone])
     inventory.render_inventory(fleet, store)
     return outcomes
 

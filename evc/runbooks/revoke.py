@@ -13,7 +13,16 @@ from evc.pure.errors import EvcError
 from evc.pure.inventory import Node
 from evc.pure.outcomes import NodeOutcome, Outcome
 from evc.pure.settings import holds
-from evc.runbooks import assignments, audit, host_keys, plays, releases, rendezvous, settings
+from evc.runbooks import (
+    assignments,
+    audit,
+    host_keys,
+    plays,
+    releases,
+    rendezvous,
+    settings,
+    trust,
+)
 from evc.runbooks import nodes as inventory
 from evc.runbooks.registry import another, logins
 
@@ -32,7 +41,7 @@ def revoke(fleet: Fleet, store: Store, node: Node) -> tuple[Outcome, list[Held]]
     The outcome, and what it held that EVC cannot take back.
     """
     with fleet.lock("nodes"):
-        logins.end(fleet, [node.name])
+        trust.end_logins(fleet, [node.name])
         logins.renew_own(fleet)
         inventory.revoke(store, node.name)
         plays.forget_connections(fleet)

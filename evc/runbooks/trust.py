@@ -85,6 +85,17 @@ def _logins(fleet: Fleet, reg: Registry, nodes: Sequence[Node]) -> dict[str, dic
     return found
 
 
+def end_logins(fleet: Fleet, names: Sequence[str]) -> None:
+    """Refuse the accounts of nodes from now on, and keep nothing of what they were given."""
+    logins.end(fleet, names)
+    for name in names:
+        _given(fleet, name).unlink(missing_ok=True)
+
+
+def _given(fleet: Fleet, name: str) -> Path:
+    return fleet.certs / "registry" / "docker" / name
+
+
 def _login_file(fleet: Fleet, node: Node, found: Mapping[str, Login]) -> Path:
     """Docker's `config.json` for a node, as a private file on the controller."""
     auths = {
@@ -95,7 +106,8 @@ def _login_file(fleet: Fleet, node: Node, found: Mapping[str, Login]) -> Path:
         if login.user
     }
     text = json.dumps({"auths": auths}, sort_keys=True)
-    file = fleets.private_folder(fleet.certs / "registry" / "docker") / node.name
+    file = _given(fleet, node.name)
+    fleets.private_folder(file.parent)
     if not file.exists() or file.read_text() != text:
         fleets.write_private(file, text)
     return file

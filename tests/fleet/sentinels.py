@@ -58,7 +58,8 @@ class Watch:
         """Nothing in `text`, and nothing where a file of the fleet folder should hold none."""
         self._note(where, text.encode())
         assert not self.seen, self.seen
-        assert not list(self._in_fleet())
+        found = list(self._in_fleet())
+        assert not found, found
 
     def _look_on(self, done: threading.Event) -> None:
         try:

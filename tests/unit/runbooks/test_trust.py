@@ -40,6 +40,16 @@ def test_a_hub_is_a_login_and_no_ca(fleet: Fleet) -> None:
     assert trust.variables(fleet)["evc_ca"] == "" and trust.variables(fleet)["evc_insecure"] == []
 
 
+def test_of_a_node_that_is_gone_no_login_stays(fleet: Fleet) -> None:
+    """In another registry than EVC's own it is that of all nodes, and nobody refuses it."""
+    fleet.config_file.write_text("path: {registry: shop, dockerhub: true}\n")
+    another.keep_login(fleet, "shop", Secret("push"), nodes=False)
+    file = Path(trust.each(fleet, [EDGE])["edge"]["evc_login"])
+    assert "auth" in file.read_text()
+    trust.end_logins(fleet, ["edge", "never"])
+    assert not file.exists()
+
+
 def test_without_tls_and_login_docker_is_told_the_host(fleet: Fleet) -> None:
     keys = "path: {registry: '192.0.2.9:5000'}\nregistry: {running: true, tls: false, ca: x.crt}\n"
     fleet.config_file.write_text(keys)
