@@ -22,6 +22,9 @@ from evc.doors import store
 from evc.doors.fleet import Fleet
 from evc.runbooks.init import init
 
+# Helpers whose failed assertions say what they compared, as those of a test do.
+pytest.register_assert_rewrite("loggers", "sentinels")
+
 PROJECTS = Path(__file__).parent / "projects"
 SERVING = '{"path": "/"}'
 
