@@ -18,6 +18,9 @@ pytestmark = pytest.mark.fleet
 
 Tiny = Callable[..., Path]
 TOKEN, PHRASE, HUB = "sEntInel-token-1618", "sEntInel-phrase-1414", "sEntInel-hub-2236"
+LOOKS = ("history -o json", "node list -o json", "node show edge01 -o json", "group list -o json",
+         "model list -o json", "registry status -o json", "registry list -o json",
+         "lab status -o json", "config list -o json", "db check")  # fmt: skip
 # Secret → the folder of a node that may hold it, in private files alone.
 ON_NODES = {"node login": "/var/lib/evc/docker/", "token": "/var/lib/docker/volumes/"}
 
@@ -26,11 +29,16 @@ ON_NODES = {"node login": "/var/lib/evc/docker/", "token": "/var/lib/docker/volu
 def watch(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Watch:
     home.evc("node", "add", "builder01")
     home.evc("node", "add", "edge01")
+    fleets.write_private(home.fleet.root / "start", "x")
+    home.evc("secret", "set", "START", "--no-apply", "--file", str(home.fleet.root / "start"))
+    return Watch(home, _secrets(home), tmp_path_factory.mktemp("tmp"))
+
+
+def _secrets(home: Home) -> dict[str, str]:
+    """All that the fleet has now, by what it is."""
     fleet, reg = home.fleet, registry.load(home.fleet)
     login = (fleet.certs / "registry" / "docker" / "edge01").read_text()
     encoded = login.partition('"auth": "')[2].partition('"')[0]
-    fleets.write_private(fleet.root / "start", "x")
-    home.evc("secret", "set", "START", "--no-apply", "--file", str(fleet.root / "start"))
     secrets = {
         "sudo": (fleet.certs / "lab" / "edge01.sudo").read_text().strip(),
         "push": reg.push.password.reveal(),
@@ -44,7 +52,7 @@ def watch(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Watch:
         "hub": HUB,
     }
     assert all(len(one) > 10 for one in secrets.values())
-    return Watch(home, secrets, tmp_path_factory.mktemp("tmp"))
+    return secrets
 
 
 def test_no_command_lets_a_secret_out(home: Home, tiny: Tiny, watch: Watch, tmp_path: Path) -> None:
@@ -55,6 +63,7 @@ def test_no_command_lets_a_secret_out(home: Home, tiny: Tiny, watch: Watch, tmp_
     watch.evc("node", "remove", "edge01", "--sudo-file", "-", stdin=sudo)
     watch.evc("node", "import", str(_table(home, tmp_path)), "--sudo-file", "-", stdin=sudo)
     watch.evc("node", "replace", "edge01", "--yes", "--sudo-file", "-", stdin=sudo)
+    watch.secrets = _secrets(home)  # the node has another login now
     watch.evc("secret", "set", "TOKEN", "--no-apply", "--file", "-", stdin=f"{TOKEN}\n")
     watch.evc("run", good, *on)
     watch.evc("run", sick, *on, code=1)
@@ -67,7 +76,9 @@ def test_no_command_lets_a_secret_out(home: Home, tiny: Tiny, watch: Watch, tmp_
     watch.evc("predict", "quiet", "-i", good + "/app.py", *on)
     watch.evc("logger", "--once", *on)
     watch.evc("doctor", *on)
-    watch.evc("history", "-o", "json")
+    for command in LOOKS:
+        watch.evc(*command.split())
+    watch.evc("dashboard", "export", "--to", str(tmp_path / "grafana"))
     watch.evc("node", "exec", *on, "--", "id")
     watch.evc("registry", "login", "shop", "--password-file", "-", code=2, stdin=f"{HUB}\n")
     watch.evc("backup", "--to", backup, *words, stdin=f"{PHRASE}\n")
