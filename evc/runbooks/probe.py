@@ -75,14 +75,15 @@ async def _everyone(
         async with limit:
             try:
                 return await _ask(fleet, node, orders[node.name])
-            except HostKeyRefused as error:
-                strangers.append(node)
+            except SshError as error:
+                strangers.extend([node] if isinstance(error, HostKeyRefused) else [])
                 return Silent(f"unreachable: {error.message}")
 
     return dict(zip(orders, await asyncio.gather(*[one(node) for node in nodes]), strict=True))
 
 
 async def _ask(fleet: Fleet, node: Node, order: Mapping[str, Any]) -> Answer:
+    """What EVC's program says there; raises SshError when the node was not reached."""
     argv, asked = plays.command(fleet, node, "probe"), time.time()
     try:
         async with asyncio.timeout(plays.PATIENCE_SECONDS):
@@ -95,10 +96,6 @@ async def _ask(fleet: Fleet, node: Node, order: Mapping[str, Any]) -> Answer:
         return Silent(f"{why}: {remedy}", outcome="failed")
     except ProgramFailed as error:
         return Silent(f"EVC's program does not run there: {error.message}", reachable=True)
-    except HostKeyRefused:
-        raise
-    except SshError as error:
-        return Silent(f"unreachable: {error.message}")
     return _read(text, asked)
 
 
