@@ -1,4 +1,4 @@
-"""`python -m bench [NAME]`: run the benchmarks, print a table, write `bench/results.json`."""
+"""`python -m bench [NAME…]`: run the benchmarks, print a table, write `bench/results.json`."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ BENCHES = {
     "month_query": telemetry.month_query,
     "logger_cpu_vs_prometheus": logger.cpu,
     "logger_pss": logger.pss,
-    "logger_cpu_vs_node_exporter": logger.cpu_packaged,
-    "logger_pss_vs_node_exporter": logger.pss_packaged,
+    "logger_cpu_same_series": logger.cpu_same_series,
+    "logger_pss_same_series": logger.pss_same_series,
     "logger_1000": scale.logger_1000,
     "backlog_fair": scale.backlog_fair,
     "panel_slowest": dashboards.panel_slowest,
@@ -51,14 +51,13 @@ BENCHES = {
 }
 
 
-def main(only: str = "") -> None:
-    if only and only not in BENCHES:
-        sys.exit(f"no benchmark {only}; there are {', '.join(BENCHES)}")
+def main(*chosen: str) -> None:
+    if unknown := {*chosen} - {*BENCHES}:
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     results = []
-    for name, bench in BENCHES.items():
-        if only in ("", name):
-            print(f"running {name}", file=sys.stderr, flush=True)
-            results.append(bench())
+    for name in chosen or BENCHES:
+        print(f"running {name}", file=sys.stderr, flush=True)
+        results.append(BENCHES[name]())
     _show(results)
     documents = [result.as_json() for result in results]
     Path(__file__).with_name("results.json").write_text(json.dumps(documents, indent=1) + "\n")
@@ -74,4 +73,4 @@ def _show(results: list[Result]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:])

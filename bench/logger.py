@@ -1,13 +1,14 @@
-"""What the logger costs its controller, against Prometheus (Debian's package).
+"""What the logger costs its controller, against Prometheus and node_exporter (Debian's packages).
 
 Both get 200 nodes every 5 s. Ours is the real `evc logger` on the SSH servers of `bench.simulator`;
 counted is its process tree: receiving, parsing, storing, alerts, and one round of rollups, which
 come every five minutes, as long as a run. Of Prometheus, its own process is counted; it has two
-kinds of targets, of which the first is the stricter:
+kinds of targets:
 
-- `bench.exporter`: exactly as many series a node as a sample has numbers, the same figures.
-- Debian's prometheus-node-exporter, one process for all targets, with no collectors but those that
-  the same figures come from. They bring more: about 220 series.
+- node_exporter, one process for all, with no collectors but those that the same figures come from.
+  They bring more than a sample has: about 220 series a node.
+- `bench.exporter` (the figures that end in `_same_series`): exactly as many series a node as a
+  sample has numbers, which nobody's node_exporter does.
 
 Runs alternate. A run of ours counts only when every sample was stored, once; one of Prometheus only
 when it has every series and scrape.
@@ -38,7 +39,7 @@ from bench.measure import Result, free_port, node_exporter, packaged
 NODES, ROUNDS = 200, 3
 SETTLE_SECONDS, WINDOW_SECONDS = 20.0, 300.0
 PEER_SECONDS = 120.0  # its rate is even, and its memory grows: shorter is in its favour
-PEER, PACKAGED = "Prometheus, as many series", "Prometheus, node_exporter"
+PEER, SAME = "Prometheus, node_exporter", "Prometheus, as many series"
 MORE_SECONDS = 300.0  # for what is before and behind a window
 LACKING = 0.02  # of the scrapes, that may lie on the other side of the window's ends
 _CONFIG = """
@@ -80,30 +81,30 @@ def pss() -> Result:
     return Result("logger_pss", ours.pss, "B", PEER, peer.pss, 0.5, whole)
 
 
-def cpu_packaged() -> Result:
+def cpu_same_series() -> Result:
     ours, _, peer, whole = _measured()
-    return Result("logger_cpu_vs_node_exporter", ours.cpu, "s", PACKAGED, peer.cpu, 0.6, whole)
+    return Result("logger_cpu_same_series", ours.cpu, "s", SAME, peer.cpu, 0.6, whole)
 
 
-def pss_packaged() -> Result:
+def pss_same_series() -> Result:
     ours, _, peer, whole = _measured()
-    return Result("logger_pss_vs_node_exporter", ours.pss, "B", PACKAGED, peer.pss, 0.5, whole)
+    return Result("logger_pss_same_series", ours.pss, "B", SAME, peer.pss, 0.5, whole)
 
 
 @functools.cache
 def _measured() -> tuple[Cost, Cost, Cost, bool]:
-    """Medians: ours, Prometheus on either kind of targets; whether ours stored all, once."""
+    """Medians: ours, Prometheus's on either kind of targets; whether ours stored all, once."""
     with tempfile.TemporaryDirectory(prefix="evc-bench-") as name:
         folder, runs, peers = Path(name), [], ([], [])
         program = packaged("prometheus", folder)
         for _ in range(ROUNDS):
             runs.append(logger(NODES, WINDOW_SECONDS))
-            for costs, source in zip(peers, (_same_figures, _node_exporter), strict=True):
+            for costs, source in zip(peers, (_node_exporter, _same_figures), strict=True):
                 with source(folder) as (port, series):
                     costs.append(_prometheus(program, port, series))
     ours = [run.cost for run in runs]
-    same, more = map(_median, peers)
-    return _median(ours), same, more, all(run.whole for run in runs)
+    peer, same = map(_median, peers)
+    return _median(ours), peer, same, all(run.whole for run in runs)
 
 
 def _median(costs: list[Cost]) -> Cost:
