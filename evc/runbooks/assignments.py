@@ -68,12 +68,13 @@ def _standing(store: Store, built: Built, selector: str) -> int | None:
 
 
 def record(store: Store, built: Built, outcomes: Mapping[str, NodeOutcome]) -> None:
-    """Note how a release's rollout ended on each node."""
+    """Note how a release's rollout ended on each node that shall run it."""
     store.write_all(
         "UPDATE assignment SET state = ?, reason = ?, changed_at = ?"
-        " WHERE model = ? AND node_id = (SELECT id FROM node WHERE name = ?)",
+        " WHERE node_id = (SELECT id FROM node WHERE name = ?)"
+        " AND deployment_id IN (SELECT id FROM deployment WHERE release_id = ?)",
         [
-            (_STATES[one.outcome], one.reason, time.time(), built.release.model, name)
+            (_STATES[one.outcome], one.reason, time.time(), name, built.id)
             for name, one in outcomes.items()
         ],
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evc.doors.store import Row, Store
-from evc.pure import names
+from evc.pure import names, platforms
 from evc.pure.config import ProjectConfig
 from evc.pure.errors import BadInput
 from evc.pure.images import Content, Release
@@ -41,6 +41,10 @@ class Built:
     commit: str
     project: ProjectConfig
     images: Mapping[str, Image]
+
+    def platform(self, node: Node) -> str:
+        """What a node needs an image for; '' as long as nothing is known of it."""
+        return platforms.of_node(self.project.platforms, node.selectable)
 
     def url(self, node: Node) -> str:
         """Where people reach the model on a node; '' without a port, or where nobody dials."""

@@ -68,14 +68,19 @@ def run(
 
 
 def deploy(fleet: Fleet, store: Store, built: Built, selector: str, progress: Progress) -> Outcome:
-    """Bring the selected nodes to a release that is built already."""
+    """Bring the selected nodes to a release that is built already.
+
+    Those that it has no image for are refused, and what they should run stays what it was.
+    """
     nodes = _edges(store, selector)
     inventory.refuse_edited(fleet)
     model = built.release.model
     with fleet.lock(f"deploy-{model}"), audit.failures(store, f"run {model}"):
         registry.ensure(fleet, progress.say)
-        assignments.wish(store, built, selector, nodes)
-        outcomes = rollout.converge(fleet, store, built, nodes, progress)
+        nodes, answers = survey(fleet, store, model, nodes, progress)
+        if able := [one for one in nodes if one.unusable or built.platform(one) in built.images]:
+            assignments.wish(store, built, selector, able)
+        outcomes = rollout.converge(fleet, store, built, nodes, progress, answers)
         outcome = Outcome(outcomes, built.release.label)
         _record(fleet, store, built.project, outcome)
     return outcome

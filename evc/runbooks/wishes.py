@@ -29,7 +29,7 @@ def wishes(
     known = settings.everything(fleet, store)
     others = _others(store, built, nodes)
     for node in nodes:
-        platform = platforms.of_node(built.project.platforms, node.selectable)
+        platform = built.platform(node)
         if node.unusable:
             problems[node.name] = ("pending", (), node.unusable)
         elif platform not in built.images:
@@ -128,5 +128,5 @@ def _previous(store: Store, built: Built, node: Node) -> ImageRef | None:
     if not release_id:
         return None
     before = releases.by_id(store, release_id)
-    image = before.images.get(platforms.of_node(before.project.platforms, node.selectable))
+    image = before.images.get(before.platform(node))
     return ImageRef(image.repository, image.digest) if image else None

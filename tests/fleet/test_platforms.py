@@ -159,6 +159,7 @@ def test_the_wrong_platform_is_refused_before_anything_is_done(home: Home, proje
     assert "it needs an image for amd64" in refused.stderr
     assert "those for: arm64" in refused.stderr and "--platform amd64" in refused.stderr
     assert home.models("edge03", "many") == before
+    assert home.json("sync", "--on", "edge03")["outcome"] == "nothing", "its wish is the old one"
 
 
 def _words(home: Home) -> dict[str, str]:
