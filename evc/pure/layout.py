@@ -5,8 +5,6 @@ Parts are named by their content, so that a code edit sends the code again and n
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -43,12 +41,6 @@ class Part:
 
     kind: str
     files: Mapping[str, File]
-
-    @property
-    def name(self) -> str:
-        """The part's file name, by its content."""
-        content = sorted((path, one.sha256, one.executable) for path, one in self.files.items())
-        return f"{self.kind}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:20]}.tar"
 
 
 def parts(project: ProjectConfig, files: Sequence[File]) -> list[Part]:

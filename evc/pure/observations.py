@@ -93,6 +93,13 @@ class Observation(_Answer):
         return {**self.facts.model_dump(), **{f"docker_{key}": engine[key] for key in engine}}
 
 
+class Readiness(_Answer):
+    """What a builder lacks of a build's context, and the registries (HOST:PORT) it reaches."""
+
+    missing: Annotated[list[Short], Field(max_length=100)]
+    reaches: Annotated[dict[Short, bool], Field(max_length=10)]
+
+
 class Started(_Answer):
     """A job that EVC's program began: where its journal is, and which one it is."""
 
@@ -113,6 +120,14 @@ def started(text: str) -> Started:
         return Started.model_validate_json(text)
     except ValidationError:
         raise EvcError("EVC's program there did not say which job it began") from None
+
+
+def readiness(text: str) -> Readiness:
+    """What a builder says before a build; raises EvcError."""
+    try:
+        return Readiness.model_validate_json(text)
+    except ValidationError:
+        raise EvcError("EVC's program there did not say what it lacks") from None
 
 
 def pushed(entry: Mapping[str, Any]) -> Pushed:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from evc.doors import docker as engine
-from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
 from evc.pure import builders, layout, platforms
@@ -19,10 +18,11 @@ from evc.pure.errors import BadInput, EvcError
 from evc.pure.images import Content
 from evc.pure.inventory import Node
 from evc.pure.network import Settings
+from evc.pure.observations import Readiness
 from evc.runbooks import build_orders, lending, plays, projects, registry, releases, repair
 from evc.runbooks import nodes as inventory
 from evc.runbooks.build_ends import OtherDigest, failure, take
-from evc.runbooks.build_orders import Job
+from evc.runbooks.build_orders import Job, Packed
 from evc.runbooks.follow import Entry, follow
 from evc.runbooks.progress import Progress
 from evc.runbooks.projects import Project
@@ -149,15 +149,14 @@ def _is_there(reg: Registry, found: Built | None, platform: str) -> bool:
 
 
 def _build_on(job: Job, rounds: Sequence[Round], progress: Progress) -> Problems:
-    project, found = job.project, build_orders.settings_of(job.fleet, job.project)
-    _say_what_is_odd(project, progress)
-    nodes = {node.name: node for one in rounds for node in one.values()}
-    parts, lost = _send(job, list(nodes.values()), found, progress)
+    settings = build_orders.settings_of(job.fleet, job.project)
+    _say_what_is_odd(job.project, progress)
     problems: Problems = {}
-    for one in rounds:
-        problems |= {name: lost[node.name] for name, node in one.items() if node.name in lost}
-        work = {name: node for name, node in one.items() if node.name not in lost}
-        problems |= _round(job, work, found, parts, progress) if work else {}
+    with tempfile.TemporaryDirectory(prefix="evc-context-") as folder:
+        parts = layout.parts(job.project.config, job.project.files)
+        context = [build_orders.packed(job.project, part, Path(folder)) for part in parts]
+        for work in rounds:
+            problems |= _round(job, work, settings, context, progress)
     return problems
 
 
@@ -170,37 +169,45 @@ def _say_what_is_odd(project: Project, progress: Progress) -> None:
         progress.say(f"warning: {warning}")
 
 
-def _send(
-    job: Job, nodes: Sequence[Node], settings: Settings, progress: Progress
-) -> tuple[list[str], dict[str, EvcError]]:
-    """Bring the build context to the builders; the names of its parts, and who did not get them."""
-    parts = layout.parts(job.project.config, job.project.files)
-    with tempfile.TemporaryDirectory(prefix="evc-context-") as folder:
-        context = [build_orders.packed(job.project, part, Path(folder)) for part in parts]
-        for node in nodes:
-            progress.node(node.name, "receiving the build context")
-        network_file = Path(folder) / "network.json"
-        fleets.write_private(network_file, build_orders.network_text(settings))
-        shared = {"evc_context": context, "evc_network": str(network_file)}
-        done = plays.play(job.fleet, "copy_model", nodes, shared)
-    lost = {name: EvcError(f"{name}: {one.message}") for name, one in done.items() if not one.ok}
-    return [one["name"] for one in context], lost
-
-
 def _round(
-    job: Job, work: Round, settings: Settings, parts: list[str], progress: Progress
+    job: Job, work: Round, settings: Settings, context: Sequence[Packed], progress: Progress
 ) -> Problems:
     """One build on each builder, at once; what is built is kept though another fails."""
     nodes = {node.name: node for node in work.values()}
+    ready, silent = build_orders.readiness(job, nodes, context, settings)
+    problems: Problems = {
+        platform: EvcError(f"{node.name}: {silent[node.name].message}")
+        for platform, node in work.items()
+        if node.name in silent
+    }
+    work = {platform: node for platform, node in work.items() if node.name in ready}
+    return problems | (_carry_out(job, work, settings, context, ready, progress) if work else {})
+
+
+def _carry_out(
+    job: Job,
+    work: Round,
+    settings: Settings,
+    context: Sequence[Packed],
+    ready: Mapping[str, Readiness],
+    progress: Progress,
+) -> Problems:
+    nodes = {node.name: node for node in work.values()}
     tails: dict[str, list[str]] = {name: [] for name in nodes}
-    with lending.to_builders(job.fleet, list(nodes.values()), progress) as lent:
+    reaches = {name: ready[name].reaches for name in nodes}
+    with lending.to_builders(job.fleet, nodes, reaches, progress) as lent:
         orders = {
-            node.name: build_orders.order(job, platform, node, settings, parts, lent[node.name])
+            node.name: build_orders.order(job, platform, node, settings, context, lent[node.name])
             for platform, node in work.items()
         }
-        started = plays.play(job.fleet, "autorun", list(nodes.values()), orders=orders)
-        show = partial(_show, progress, tails)
-        ends = follow(job.fleet, nodes, started, show)
+        each = {
+            name: {"evc_context": [one for one in context if one["name"] in ready[name].missing]}
+            for name in nodes
+        }
+        for name, one in each.items():
+            progress.node(name, "receiving the build context" if one["evc_context"] else "starting")
+        started = plays.play(job.fleet, "autorun", list(nodes.values()), each=each, orders=orders)
+        ends = follow(job.fleet, nodes, started, partial(_show, progress, tails))
     problems: Problems = {}
     for platform, node in work.items():
         end = ends[node.name]

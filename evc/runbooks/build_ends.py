@@ -36,10 +36,11 @@ def failure(
     job: Job, platform: str, node: Node, end: Entry, tail: list[str], order: dict[str, Any]
 ) -> EvcError:
     """Where a build ended and its last lines; for a hardened default, the key that loosens it."""
-    step, reason = str(end.get("at", end["step"])), str(end.get("reason", ""))
+    step, reason = str(end.get("at", "")), str(end.get("reason", ""))
     where = f"building {job.built.release.label} for {platform} on {node.name}"
     last = "".join(f"\n  | {line}" for line in tail)
     said = "\n".join([*tail, reason])
     key = hardening.key(said, order["test"]["config"]) if step == "test" else ""
     remedy = f"`{key}` in myEVCconfig.yaml loosens this one default" if key else ""
-    return EvcError(f"{where} failed at '{step}': {reason}{last}", remedy)
+    at = f" at '{step}'" if step else ""  # none where it never began, or nobody heard more
+    return EvcError(f"{where} failed{at}: {reason}{last}", remedy)

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from evc.doors import fleet as fleets
 from evc.doors import project as projects
 from evc.doors.fleet import Fleet
 from evc.doors.store import Store
-from evc.pure import builders, containers, images, layout, platforms
+from evc.pure import builders, containers, images, layout, observations, platforms
 from evc.pure import network as networks
 from evc.pure.config import ProjectConfig, Serve
-from evc.pure.errors import BadInput
+from evc.pure.errors import BadInput, EvcError
 from evc.pure.images import Recipe
 from evc.pure.inventory import Node
 from evc.pure.layout import Part
 from evc.pure.network import Settings
-from evc.runbooks import network, registry
+from evc.pure.observations import Readiness
+from evc.runbooks import ask, network, registry
 from evc.runbooks.projects import Project
 from evc.runbooks.registry import Registry
 from evc.runbooks.releases import Built
 
 FETCH_WEIGHTS = "fetch_weights.py"
 EMULATION = 10  # times slower, at worst
+
+
+class Packed(TypedDict):
+    """A part of the context: its name, by its content, and the path and bytes of its tar."""
+
+    name: str
+    path: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -52,21 +62,36 @@ def settings_of(fleet: Fleet, project: Project) -> Settings:
     return found
 
 
-def network_text(settings: Settings) -> str:
-    """What the builder reads beside its order, which is logged where this is not."""
-    return json.dumps({"environment": settings.environment, "secrets": settings.secrets})
+def readiness(
+    job: Job, nodes: Mapping[str, Node], context: Sequence[Packed], settings: Settings
+) -> tuple[dict[str, Readiness], dict[str, EvcError]]:
+    """What each builder lacks for the build, and why those did not tell that did not.
+
+    They keep the settings from then on, which must not be in an order: its journal is sent.
+    """
+    question = {
+        "parts": {part["name"]: part["size"] for part in context},
+        "network": {"environment": settings.environment, "secrets": settings.secrets},
+        "registries": [*registry.load(job.fleet).places.values()],
+    }
+    texts = dict.fromkeys(nodes, json.dumps(question))
+    return ask.each(job.fleet, nodes, "context", texts, observations.readiness)
 
 
-def packed(project: Project, part: Part, folder: Path) -> dict[str, str]:
-    """A part as a tar: its name and path. EVC's own files travel with the code."""
+def packed(project: Project, part: Part, folder: Path) -> Packed:
+    """A part as a tar. EVC's own files travel with the code."""
     extra = {}
     if part.kind == "code":
         script = fleets.share() / "playbooks" / "files" / FETCH_WEIGHTS
         extra[f"evc/{FETCH_WEIGHTS}"] = script.read_text(encoding="utf-8")
         own = {*extra, layout.DOCKERFILE}  # which differs by platform, and comes with the order
         part = Part("code", {path: one for path, one in part.files.items() if path not in own})
-    projects.pack(project.place.folder, part, extra, folder / part.name)
-    return {"name": part.name, "path": str(folder / part.name)}
+    path = folder / f"{part.kind}.tar"
+    projects.pack(project.place.folder, part, extra, path)
+    with path.open("rb") as tar:
+        digest = hashlib.file_digest(tar, "sha256").hexdigest()
+    name = f"{part.kind}-{digest[:20]}.tar"
+    return {"name": name, "path": str(path), "size": path.stat().st_size}
 
 
 def _pinned(reg: Registry, reader: str, recipe: Recipe) -> dict[str, str]:
@@ -82,7 +107,7 @@ def order(
     platform: str,
     node: Node,
     settings: Settings,
-    parts: list[str],
+    context: Sequence[Packed],
     lent: Mapping[str, str],
 ) -> dict[str, Any]:
     """What the builder's program is told; `lent` is where it finds the registry's sides instead."""
@@ -94,7 +119,7 @@ def order(
     repository = reg.repository(platforms.repository(platform))
     return {
         "id": f"{release.tag}-{platform}",
-        "parts": parts,
+        "parts": [part["name"] for part in context],
         "dockerfile": images.with_bases(text, pinned),
         "arguments": dict(recipe.arguments),
         "platform": platforms.for_docker(platform),

@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from evc.doors import ssh
 from evc.doors.fleet import Fleet
 from evc.pure.inventory import Node
-from evc.pure.observations import Observation
 from evc.runbooks import plays, registry
-from evc.runbooks.probe import probe
 from evc.runbooks.progress import Progress
 
 
@@ -25,21 +23,18 @@ def lent(
 
 @contextlib.contextmanager
 def to_builders(
-    fleet: Fleet, builders: Sequence[Node], progress: Progress
+    fleet: Fleet,
+    builders: Mapping[str, Node],
+    reaches: Mapping[str, Mapping[str, bool]],
+    progress: Progress,
 ) -> Iterator[Mapping[str, Mapping[str, str]]]:
     """Builder → what it calls the registry's sides meanwhile, for those that it does not reach."""
-    places = registry.load(fleet).places
-    answers = probe(fleet, builders, registries=list(places.values()))
-    found: dict[str, dict[str, str]] = {node.name: {} for node in builders}
+    found: dict[str, dict[str, str]] = {name: {} for name in builders}
     with contextlib.ExitStack() as stack:
-        for host, place in places.items():
-            cut_off = [node for node in builders if not _reaches(answers[node.name], place)]
+        for host, place in registry.load(fleet).places.items():
+            cut_off = [one for name, one in builders.items() if not reaches[name].get(place, True)]
             ports = stack.enter_context(lent(fleet, cut_off, place))
             for name, port in ports.items():
                 found[name][host] = f"127.0.0.1:{port}"
                 progress.node(name, "working through SSH: it does not reach the registry")
         yield found
-
-
-def _reaches(answer: object, place: str) -> bool:
-    return not isinstance(answer, Observation) or answer.reaches.get(place, True)

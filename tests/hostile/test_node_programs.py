@@ -17,8 +17,9 @@ import pytest
 from evc.doors import ansible
 from evc.doors.ansible import Connection, Result
 from evc.doors.fleet import Fleet
+from evc.pure import observations
 from evc.pure.inventory import Node
-from evc.runbooks import follow, plays
+from evc.runbooks import ask, follow, plays
 from evc.runbooks.init import init
 from evc.runbooks.probe import Silent, probe
 
@@ -119,6 +120,32 @@ def test_a_probe_that_hangs_is_given_up(
     assert (found.reachable, found.outcome) == (False, "failed")
     assert "within 2 s" in found.reason and "evc node add" in found.reason
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "[]",
+        '{"missing": "code", "reaches": {}}',
+        '{"missing": [["x"]], "reaches": {}}',
+        json.dumps({"missing": ["x"] * 101, "reaches": {}}),
+    ],
+)
+def test_a_builder_that_tells_no_sense_of_what_it_lacks(
+    fleet: Fleet, program: Callable[[str], None], said: str
+) -> None:
+    program(f"print({said!r})")
+    found, problems = ask.each(fleet, NODES, "context", {"bad": "{}"}, observations.readiness)
+    assert found == {} and "did not say what it lacks" in problems["bad"].message
+
+
+def test_an_answer_that_does_not_come_is_given_up(
+    fleet: Fleet, program: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plays, "PATIENCE_SECONDS", 2)
+    program("time.sleep(60)")
+    assert "within 2 s" in ask.each(fleet, NODES, "context", {"bad": "{}"}, str)[1]["bad"].message
 
 
 def test_a_play_that_hangs_on_one_node_stands_for_the_others(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import sys
 
 import build
 import clear
+import context
 import follow
 import insecure
 import probe
 import sampling
 import settings
 import swap
+import trust
 import watch
 
 COMMANDS = {
@@ -21,10 +23,12 @@ COMMANDS = {
     "swap": swap.main,
     "pull": swap.pull,
     "settings": settings.main,
+    "context": context.main,
     "build": build.main,
     "clear": clear.main,
     "follow": follow.main,
     "insecure": insecure.main,
+    "trust": trust.main,
     "sample": sampling.main,
     "watch": watch.main,
 }

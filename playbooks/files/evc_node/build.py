@@ -12,6 +12,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import context as contexts
 import engine
 import health
 import home
@@ -72,12 +73,23 @@ def _unpack(journal, order, context):
     shutil.rmtree(str(context), ignore_errors=True)
     context.mkdir(parents=True)
     for part in order["parts"]:
-        path = home.HOME / "parts" / part
-        os.utime(str(path))  # used today: see prune.py
-        with tarfile.open(str(path)) as archive:
-            archive.extractall(str(context))  # made by the controller from files it checked
+        contexts.use(part)
+        _extract(contexts.parts() / part, context)
     (context / "Dockerfile").write_text(order["dockerfile"])
     journal.step("unpack")
+
+
+def _extract(part, context):
+    """What the disk lost of a part, as a power cut may, is no part: it comes again."""
+    try:
+        with tarfile.open(str(part)) as archive:
+            if not archive.getmembers():
+                raise tarfile.ReadError("empty")
+            archive.extractall(str(context))  # made by the controller from files it checked
+    except tarfile.TarError as error:
+        part.unlink()
+        why = "%s is damaged (%s); the next build brings it again" % (part.name, error)
+        raise BuildError(why) from None
 
 
 def _pull_bases(journal, order):

@@ -3,11 +3,25 @@
 import base64
 import json
 import os
+import tempfile
 from pathlib import Path
 
 HOME = Path(os.environ.get("EVC_NODE_HOME", "/var/lib/evc"))
 DOCKER_CONFIG = HOME / "docker"
 CERTS = Path(os.environ.get("EVC_DOCKER_CERTS", "/etc/docker/certs.d"))
+
+
+def replace(path, data, mode=0o600):
+    """Make a file anew, whole or not at all; without `mode`, for EVC's user alone."""
+    number, draft = tempfile.mkstemp(prefix=path.name + ".", dir=str(path.parent))
+    try:
+        with open(number, "wb") as file:
+            os.fchmod(number, mode)
+            file.write(data)
+        os.replace(draft, str(path))
+    except OSError:
+        os.unlink(draft)
+        raise
 
 
 def login(host):

@@ -49,7 +49,7 @@ def look(order):
         "engine_problem": "",
         "models": [],
         "images": {},
-        "reaches": {place: _reaches(place) for place in order.get("registries", [])},
+        "reaches": {place: reaches(place) for place in order.get("registries", [])},
     }
     try:
         state["engine"] = _engine()
@@ -107,7 +107,7 @@ def _model(found):
     }
 
 
-def _reaches(place):
+def reaches(place):
     """Whether a TCP connection to HOST:PORT comes about."""
     host, port = place.rsplit(":", 1)
     try:

@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import time
 
+import context
 import home
 from journal import Journal
 
@@ -15,7 +16,7 @@ def builds():
     """Remove older builds' journals, and parts that neither they nor anyone today asked for."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         needed = _parts_of(_kept())
-        for part in (home.HOME / "parts").iterdir():
+        for part in context.parts().iterdir():
             # Another build's parts may just have come, its order being on its way.
             if part.name not in needed and time.time() - part.stat().st_mtime > DAY_SECONDS:
                 part.unlink()

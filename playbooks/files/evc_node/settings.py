@@ -7,7 +7,6 @@ part of an order, whose journal is kept and sent.
 import contextlib
 import io
 import json
-import os
 import sys
 import tarfile
 
@@ -20,12 +19,7 @@ def main(_arguments):
     order = json.load(sys.stdin)
     path = _waiting(order["model"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    with open(os.open(str(draft), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(order, file)
-    draft.replace(path)
+    home.replace(path, json.dumps(order).encode())
     return 0
 
 

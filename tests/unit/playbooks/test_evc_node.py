@@ -166,6 +166,73 @@ def test_older_builds_and_what_they_were_made_of_go(
     assert left == {"shared", "own-1", "own-2", "own-3", "todays"}
 
 
+def test_a_node_is_a_fleets_by_its_ca_and_marks_to_the_byte(
+    program: dict[str, ModuleType],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Again is the same as once; a company's CA may have any bytes, whose digest is compared."""
+    monkeypatch.setattr(program["home"], "CERTS", tmp_path / "certs.d")
+    ca = b"# M\xfcller\r\n-----BEGIN CERTIFICATE-----\r\n"
+    order = {
+        "ca": {"r:5443": ca.decode("utf-8", "surrogateescape")},
+        "marks": {"controller": "c:1", "fleet": "f"},
+        "key": "ssh-ed25519 AAAA evc",
+    }
+    for changed in (True, False, True):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(order)))
+        assert program["trust"].main([]) == 0
+        assert json.loads(capsys.readouterr().out) == {"changed": changed}
+        key = (".ssh/authorized_keys", b"ssh-ed25519 AAAA evc\n", 0o600)
+        for path, data, mode in (("certs.d/r:5443/ca.crt", ca, 0o644), ("fleet", b"f", 0o644), key):
+            assert (tmp_path / path).read_bytes() == data
+            assert (tmp_path / path).stat().st_mode & 0o777 == mode
+        if not changed:  # as somebody restored it by hand, which sshd refuses
+            (tmp_path / ".ssh" / "authorized_keys").chmod(0o664)
+
+
+def test_of_a_context_is_missing_what_is_not_here(
+    program: dict[str, ModuleType],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is here is used from now on, and stays; the passwords are for no other user."""
+    (tmp_path / "parts").mkdir()
+    old = tmp_path / "parts" / "code-1.tar"
+    old.touch()
+    os.utime(old, (1, 1))
+    (tmp_path / "parts" / "torn-3.tar").write_text("half")
+    asked = {
+        "parts": {"code-1.tar": 0, "weights-2.tar": 9, "torn-3.tar": 8},
+        "network": {"secrets": {"pip": "word"}},
+        "registries": ["127.0.0.1:1"],
+    }
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(asked)))
+    assert program["context"].main([]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "missing": ["weights-2.tar", "torn-3.tar"],
+        "reaches": {"127.0.0.1:1": False},
+    }
+    assert time.time() - old.stat().st_mtime < 60
+    kept = tmp_path / "network.json"
+    assert json.loads(kept.read_text()) == asked["network"]
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\1"])
+def test_a_damaged_part_is_said_and_comes_again(
+    program: dict[str, ModuleType], tmp_path: Path, byte: bytes
+) -> None:
+    """As a power cut leaves a file: of the right size, and nothing in it."""
+    part = tmp_path / "code-1.tar"
+    part.write_bytes(byte * 10240)
+    with pytest.raises(program["build"].BuildError, match="the next build brings it again"):
+        program["build"]._extract(part, tmp_path / "context")
+    assert not part.exists()
+
+
 def test_weights_with_another_hash_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

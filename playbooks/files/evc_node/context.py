@@ -1,0 +1,39 @@
+"""Before a build: what of its context is on this builder, and which registries it reaches.
+
+The parts of a context are named by their content: what is here is not sent again.
+"""
+
+import json
+import os
+import sys
+
+import home
+import probe
+
+
+def main(_arguments):
+    """Say which "parts" are missing, and keep the "network" that builds have from now on.
+
+    Proxies and mirrors have their passwords: they are in no order, whose journal is kept and sent.
+    """
+    asked = json.load(sys.stdin)
+    home.replace(home.HOME / "network.json", json.dumps(asked["network"]).encode())
+    parts().mkdir(mode=0o700, exist_ok=True)
+    missing = [name for name, size in asked["parts"].items() if use(name) != size]
+    reaches = {place: probe.reaches(place) for place in asked["registries"]}
+    print(json.dumps({"missing": missing, "reaches": reaches}))
+    return 0
+
+
+def parts():
+    """The folder with them."""
+    return home.HOME / "parts"
+
+
+def use(name):
+    """The bytes of a part that is here, or None; from now on it is used today: see prune.py."""
+    try:
+        os.utime(str(parts() / name))
+        return (parts() / name).stat().st_size
+    except FileNotFoundError:
+        return None

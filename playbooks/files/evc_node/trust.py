@@ -1,0 +1,42 @@
+"""What makes a node this fleet's: EVC's key, the registry's CA, and the marks of its own."""
+
+import json
+import os
+import sys
+
+import home
+
+
+def main(_arguments):
+    """Write {"key", "ca": {HOST:PORT: text}, "marks": {name: text}}; say if any is new.
+
+    Without a key the one that is there stays.
+    """
+    order = json.load(sys.stdin)
+    home.DOCKER_CONFIG.mkdir(mode=0o700, exist_ok=True)  # the login comes behind this
+    files = [(home.CERTS / host / "ca.crt", text, 0o644) for host, text in order["ca"].items()]
+    files += [(home.HOME / name, text, 0o644) for name, text in order["marks"].items()]
+    if order["key"]:
+        files.append((home.HOME / ".ssh" / "authorized_keys", order["key"] + "\n", 0o600))
+    changed = [path for path, text, mode in files if _file(path, text, mode)]
+    print(json.dumps({"changed": bool(changed)}))
+    return 0
+
+
+def _file(path, text, mode):
+    """Whether it was another, or none; to the byte, as its digest is compared."""
+    data = text.encode("utf-8", "surrogateescape")
+    changed = not _is(path, data, mode)
+    if changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        home.replace(path, data, mode)
+    return changed
+
+
+def _is(path, data, mode):
+    try:
+        found = path.stat()
+        ours = (found.st_uid, found.st_mode & 0o777) == (os.getuid(), mode)
+        return ours and path.read_bytes() == data
+    except OSError:
+        return False
