@@ -90,17 +90,22 @@ def _peer(made: Home, folder: Path) -> None:
         "evc_home": plays.HOME,
         "evc_owner": plays.USER,
         "evc_adopt": False,
-        "evc_public_key": ssh.ensure_key(made.fleet.ssh_key, ""),
     }
-    each = trust.each(made.fleet, nodes)
-    order = folder / "order.json"
-    order.write_text("{}")
+    each, orders = (
+        trust.each(made.fleet, nodes),
+        trust.orders(made.fleet, nodes, key=ssh.ensure_key(made.fleet.ssh_key, "")),
+    )
+    probe = folder / "probe.json"
+    probe.write_text("{}")
     as_person, as_evc = {}, {}
     for node in nodes:
         login = plays._login(made.fleet, node)
-        as_person[node.name] = {**login, **each[node.name], **shared}
+        order = folder / f"{node.name}.json"
+        order.write_text(json.dumps(orders[node.name]))
+        told = {"evc_order_file": str(order)}
+        as_person[node.name] = {**login, **each[node.name], **shared, **told}
         own = plays._own(made.fleet, node)
-        asked = {"evc_command": "probe", "evc_patience": 90, "evc_order_file": str(order)}
+        asked = {"evc_command": "probe", "evc_patience": 90, "evc_order_file": str(probe)}
         as_evc[node.name] = {**own, "evc_home": plays.HOME, **asked}
     _playbook(made, folder, "copy_cert", as_person)
     _playbook(made, folder, "run_model", as_evc)  # it starts EVC's program on all nodes

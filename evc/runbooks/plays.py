@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import io
 import json
+import os
+import pwd
 import shlex
 import sys
 import tempfile
@@ -70,7 +71,7 @@ def home(fleet: Fleet, node: Node) -> str:
 
 def owner(node: Node) -> str:
     """The account they belong to: EVC's own, on the controller that of whoever runs EVC."""
-    return getpass.getuser() if node.local else USER
+    return pwd.getpwuid(os.getuid()).pw_name if node.local else USER
 
 
 def command(fleet: Fleet, node: Node, *words: str) -> list[str]:

@@ -134,7 +134,6 @@ def _install(
     public = ssh.ensure_key(fleet.ssh_key, f"evc-{fleet.id}", fleet.private_mode)
     shared = {
         **trust.variables(fleet),
-        "evc_public_key": public,
         "evc_adopt": options.adopt,
         "evc_install_docker": options.install_docker,
     }
@@ -146,8 +145,9 @@ def _install(
             if node.local:
                 Path(plays.home(fleet, node)).mkdir(mode=0o700, parents=True, exist_ok=True)
         each = trust.each(fleet, nodes)
+        orders = trust.orders(fleet, nodes, key="" if prepared else public)
         results = plays.play(
-            fleet, playbook, nodes, shared, each, as_login=not prepared, on_task=progress.node
+            fleet, playbook, nodes, shared, each, orders, not prepared, on_task=progress.node
         )
         for way in ways:
             if way.node.name in results:

@@ -45,5 +45,5 @@ def apply(
     for node in broken:
         progress.node(node.name, f"repairing {', '.join(parts[node.name])}")
     shared, each = trust.variables(fleet), trust.each(fleet, broken, parts)
-    results = plays.play(fleet, "repair", broken, shared, each)
+    results = plays.play(fleet, "repair", broken, shared, each, trust.orders(fleet, broken, parts))
     return {name: one.message for name, one in results.items()}

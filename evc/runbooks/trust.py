@@ -21,6 +21,7 @@ from evc.pure.target import HUB
 from evc.runbooks import generations, plays, registry
 from evc.runbooks.registry import Login, Registry, logins
 
+CERTS = "/etc/docker/certs.d"
 PARTS = ("program", "ca", "login", "mark")
 # What Docker's own client calls the hub in its `config.json`.
 HUB_CONFIG = "https://index.docker.io/v1/"
@@ -41,13 +42,11 @@ def expected(fleet: Fleet, node: Node) -> Trust:
 
 
 def variables(fleet: Fleet) -> dict[str, Any]:
-    """The variables of `tasks/trust.yaml` that are the same for all nodes."""
+    """The variables of `copy_cert.yaml` and `tasks/trust.yaml` that are the same for all nodes."""
     return {
         "evc_program": str(plays.program(fleet)),
-        "evc_ca": str(registry.load(fleet).ca or ""),
         "evc_insecure": registry.load(fleet).insecure,
         "evc_mark": fleet.id,
-        "evc_controller": generations.mark(fleet),
     }
 
 
@@ -59,12 +58,36 @@ def each(
     found = _logins(fleet, reg, nodes)
     return {
         node.name: {
-            "evc_registries": _registries(reg, node),
+            "evc_certs": [f"{CERTS}/{host}" for host in _registries(reg, node)],
             "evc_login": str(_login_file(fleet, node, found[node.name])),
             "evc_parts": parts[node.name] if parts else list(PARTS),
         }
         for node in nodes
     }
+
+
+def orders(
+    fleet: Fleet,
+    nodes: Sequence[Node],
+    parts: dict[str, list[str]] | None = None,
+    key: str = "",
+) -> dict[str, dict[str, Any]]:
+    """What EVC's program writes there, by node; `parts` as for `each`.
+
+    With `key` that one may log in, and no other.
+    """
+    reg = registry.load(fleet)
+    ca = reg.ca.read_bytes().decode("utf-8", "surrogateescape") if reg.ca else ""
+    marks = {"controller": generations.mark(fleet), "fleet": fleet.id}
+    found = {}
+    for node in nodes:
+        wanted = parts[node.name] if parts else PARTS
+        found[node.name] = {
+            "ca": dict.fromkeys(_registries(reg, node), ca) if "ca" in wanted else {},
+            "marks": marks if "mark" in wanted else {},
+            "key": key,
+        }
+    return found
 
 
 def _registries(reg: Registry, node: Node) -> list[str]:

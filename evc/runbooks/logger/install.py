@@ -13,8 +13,9 @@ from evc.runbooks import audit, plays, trust
 
 def install(fleet: Fleet, store: Store, nodes: Sequence[Node]) -> Outcome:
     """Bring the agent to `nodes` now; an outcome for each."""
-    each = trust.each(fleet, nodes, {node.name: ["program", "mark"] for node in nodes})
-    results = plays.play(fleet, "get_logs", nodes, trust.variables(fleet), each)
+    parts = {node.name: ["program", "mark"] for node in nodes}
+    each, orders = trust.each(fleet, nodes, parts), trust.orders(fleet, nodes, parts)
+    results = plays.play(fleet, "get_logs", nodes, trust.variables(fleet), each, orders)
     outcome = Outcome(
         {
             name: NodeOutcome("done" if one.ok else "failed", ("agent",), one.message)

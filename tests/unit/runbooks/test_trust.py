@@ -35,9 +35,9 @@ def test_a_hub_is_a_login_and_no_ca(fleet: Fleet) -> None:
     another.keep_login(fleet, "readers", Secret("pull"), nodes=True)
     for node, login in ((EDGE, "readers:pull"), (BUILDER, "shop:push")):
         assert logins(fleet, node) == dict.fromkeys(("docker.io", trust.HUB_CONFIG), login)
-        assert trust.each(fleet, [node])[node.name]["evc_registries"] == []
+        assert trust.orders(fleet, [node])[node.name]["ca"] == {}
         assert trust.expected(fleet, node).certs == {}
-    assert trust.variables(fleet)["evc_ca"] == "" and trust.variables(fleet)["evc_insecure"] == []
+    assert trust.variables(fleet)["evc_insecure"] == []
 
 
 def test_of_a_node_that_is_gone_no_login_stays(fleet: Fleet) -> None:
@@ -64,4 +64,4 @@ def test_a_company_ca_is_for_the_one_host_once(fleet: Fleet) -> None:
     fleet.config_file.write_text(keys)
     (fleet.root / "x.crt").write_text("a CA")
     assert list(trust.expected(fleet, BUILDER).certs) == ["r.example.net:443"]
-    assert trust.variables(fleet)["evc_ca"] == str(fleet.root / "x.crt")
+    assert trust.orders(fleet, [BUILDER])["builder"]["ca"] == {"r.example.net:443": "a CA"}
