@@ -1,12 +1,55 @@
-"""`evc logger` in a process that was forked: it begins at once, what it needs is loaded already."""
+"""`evc` in a process that was forked: it begins at once, what it needs is loaded already.
+
+The real command line, past the half second of CPU that Python takes to load it.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["__main__", "evc.cli.logger", "evc.runbooks.logger", "tests.forked"])
+FORKS.set_forkserver_preload(
+    ["__main__", "ansible_runner", "evc.cli.config", "evc.cli.lab", "evc.cli.logger",
+     "evc.cli.node", "evc.cli.predict", "evc.cli.run", "evc.cli.status", "evc.cli.sync",
+     "evc.runbooks.logger", "tests.forked"]
+)  # fmt: skip
+
+
+def run(words: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
+    """`evc` to its end, as `subprocess.run` does it; raises TimeoutExpired."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        process = FORKS.Process(target=_evc, args=(words, Path.cwd(), {**os.environ}, out, err))
+        process.start()
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(["evc", *words], seconds, out.read_bytes())
+        return subprocess.CompletedProcess(
+            ["evc", *words], process.exitcode, out.read_text(), err.read_text()
+        )
+
+
+def _evc(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], out: Path, err: Path
+) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None  # by the environment
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    sys.argv = ["evc", *words]
+    from evc.cli import main
+
+    main()
 
 
 def log(root: str, log: str) -> None:

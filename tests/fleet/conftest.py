@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from evc.doors import fleet as fleets
 from evc.doors import store
 from evc.doors.fleet import Fleet
 from evc.runbooks.init import init
+from tests import forked
 
 # Helpers whose failed assertions say what they compared, as those of a test do.
 pytest.register_assert_rewrite("loggers", "sentinels")
@@ -37,8 +37,7 @@ class Home:
     engine: docker.DockerClient
 
     def evc(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "evc", "-C", str(self.fleet.root), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False)
+        done = forked.run(["-C", str(self.fleet.root), *words], 540)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
