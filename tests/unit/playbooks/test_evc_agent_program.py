@@ -204,16 +204,16 @@ class TestProgram:
         assert sizes[0] < sizes[1] + 500
 
     def test_it_syncs_once_a_minute(self, program: Program) -> None:
-        """Minutes of a second, and a byte on stderr for each ring that is synced."""
-        copy = program.copy("MINUTE = 60.0", "MINUTE = 1.0", "full.append(os.open(self._folder, ",
+        """Minutes of a second, and a byte on stderr instead of each sync, which a disk delays."""
+        copy = program.copy("MINUTE = 60.0", "MINUTE = 1.0", "os.fsync(file)", "pass",
+                            "full.append(os.open(self._folder, ",
                             "os.write(2, b's'); full.append(os.open(self._folder, ")  # fmt: skip
         sampler = program.sample(copy)
         assert until(lambda: len(on_disk(program.ring)) > 200)
         sampler.kill()
         _, synced = sampler.communicate()
-        lines = on_disk(program.ring)
-        minutes = int(lines[-1]["up"]) - int(lines[0]["up"])
-        assert minutes >= 3 and abs(len(synced) - minutes) <= 1
+        minutes = {int(line["up"]) for line in on_disk(program.ring)}  # a busy machine skips some
+        assert len(minutes) > 3 and abs(len(synced) - (len(minutes) - 1)) <= 1
 
     def test_its_clocks_are_said_again(self, program: Program) -> None:
         copy = program.copy(
