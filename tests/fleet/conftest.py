@@ -67,11 +67,16 @@ class Home:
     def models(self, node: str, model: str) -> list[dict[str, Any]]:
         """The containers of a model on a node, as its own engine tells.
 
-        One that a swap removes between the list and the look is not among them.
+        They are asked for anew when a swap removed one between the list and the look.
         """
-        ids = self.on(node, "docker", "ps", "-aq", "--filter", f"label=evc.model={model}").split()
-        look = 'docker inspect "$@" 2> /dev/null || true'
-        return json.loads(self.on(node, "sh", "-c", look, "sh", *ids)) if ids else []
+        listed = ("docker", "ps", "-aq", "--filter", f"label=evc.model={model}")
+        while ids := self.on(node, *listed).split():
+            try:
+                return json.loads(self.on(node, "docker", "inspect", *ids))
+            except AssertionError:
+                if self.on(node, *listed).split() == ids:
+                    raise
+        return []
 
 
 def port(model: str) -> int:

@@ -69,9 +69,9 @@ def up(fleet: Fleet, address: HostPort, say: Say) -> str:
 
 def down(fleet: Fleet) -> bool:
     """Stop and remove it; its own data (users, preferences) stay. Whether it was there."""
-    label = f"evc.grafana={fleet.id}"
+    mine: dict[str, Any] = {"label": f"evc.grafana={fleet.id}"}
     with refused("Grafana cannot be removed"):
-        found = engine.connect().containers.list(all=True, filters={"label": label})
+        found = engine.connect().containers.list(all=True, filters=mine, ignore_removed=True)
         for container in found:
             container.stop(timeout=STOP_SECONDS)
             container.remove(force=True)

@@ -125,9 +125,9 @@ class Containers:
         return f"evc-{self._fleet.id}-registry-{side}"
 
     def _found(self, side: str) -> list[Any]:
-        labels = [f"evc.fleet={self._fleet.id}", f"evc.registry={side}"]
+        mine: dict[str, Any] = {"label": [f"evc.fleet={self._fleet.id}", f"evc.registry={side}"]}
         with refused("the engine does not list its containers"):
-            return list(self._client.containers.list(all=True, filters={"label": labels}))
+            return list(self._client.containers.list(all=True, filters=mine, ignore_removed=True))
 
     def _remove(self, side: str) -> list[str]:
         found = self._found(side)
