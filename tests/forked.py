@@ -21,11 +21,15 @@ FORKS.set_forkserver_preload(
 )  # fmt: skip
 
 
-def run(words: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
+def run(
+    words: Sequence[str], seconds: float = 300, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """`evc` to its end, as `subprocess.run` does it; raises TimeoutExpired."""
     with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder) / "out", Path(folder) / "err"
-        process = FORKS.Process(target=_evc, args=(words, Path.cwd(), {**os.environ}, out, err))
+        into, out, err = files = [Path(folder) / name for name in ("in", "out", "err")]
+        into.write_text(stdin)
+        with_ = {**os.environ, **environment}
+        process = FORKS.Process(target=_evc, args=(words, Path.cwd(), with_, files))
         process.start()
         process.join(seconds)
         if process.exitcode is None:
@@ -38,14 +42,15 @@ def run(words: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str
 
 
 def _evc(
-    words: Sequence[str], folder: Path, environment: Mapping[str, str], out: Path, err: Path
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], files: Sequence[Path]
 ) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None  # by the environment
-    for number, path in ((1, out), (2, err)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    for number, path in enumerate(files):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), number)
+    sys.stdin = open(0)  # noqa: SIM115  # multiprocessing closed the one there was
     sys.argv = ["evc", *words]
     from evc.cli import main
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from conftest import Home
+
+from tests import forked
 
 # Secret → where a file of the fleet folder may hold it, by the beginning of its path.
 # Those that are not named here are kept by nobody.
@@ -41,11 +41,8 @@ class Watch:
         eye = threading.Thread(target=self._look_on, args=(done,))
         eye.start()
         try:
-            ran = subprocess.run(
-                [sys.executable, "-m", "evc", "-C", str(self.home.fleet.root), *words],
-                input=stdin, capture_output=True, text=True, check=False, timeout=300,
-                env={**os.environ, "TMPDIR": str(self.temporary), "EVC_VERBOSE": "1"},
-            )  # fmt: skip
+            verbose = {"TMPDIR": str(self.temporary), "EVC_VERBOSE": "1"}
+            ran = forked.run(["-C", str(self.home.fleet.root), *words], stdin=stdin, **verbose)
         finally:
             done.set()
             eye.join()

@@ -21,6 +21,7 @@ from evc.doors import store as stores
 from evc.doors.fleet import Fleet
 from evc.runbooks.init import init
 from evc.runbooks.lab import image as lab_image
+from tests import forked
 
 pytestmark = pytest.mark.fleet
 Client = docker.DockerClient
@@ -51,8 +52,7 @@ def bystander(client: Client) -> Iterator[Any]:
 
 
 def evc(fleet: Fleet, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "evc", "-C", str(fleet.root), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = forked.run(["-C", str(fleet.root), *words])
     assert done.returncode == code, done.stderr
     return done
 

@@ -29,6 +29,7 @@ from evc.pure.errors import EvcError
 from evc.runbooks import registry
 from evc.runbooks.init import init
 from evc.runbooks.registry.trust import DOCKER_CERTS
+from tests import forked
 
 pytestmark = pytest.mark.fleet
 SIDES = ("writer", "reader")
@@ -68,10 +69,7 @@ def tiny(client: docker.DockerClient) -> Iterator[str]:
 
 
 def evc(fleet: Fleet, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "registry", *words]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL
-    )
+    done = forked.run(["-C", str(fleet.root), "registry", *words])
     assert done.returncode == code, done.stderr
     return done
 

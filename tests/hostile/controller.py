@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -20,8 +19,8 @@ from evc.pure.images import Content
 from evc.pure.inventory import Node
 from evc.runbooks import nodes, releases
 from evc.runbooks.init import init
+from tests import forked
 
-ROOT = Path(__file__).parent.parent.parent
 CONFIG = "model_name: eye\nversion: 1.10\nserve: {command: [sleep]}\n"
 
 
@@ -83,15 +82,7 @@ class Controller:
 
     def program(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `evc` as a program of its own, without a terminal."""
-        command = [sys.executable, "-m", "evc", "-C", str(self.fleet.root), *words]
-        return subprocess.run(
-            command,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return forked.run(["-C", str(self.fleet.root), *words])
 
     def register(self, name: str) -> None:
         """A node of the group `lab` that counts as registered, at the network's port."""

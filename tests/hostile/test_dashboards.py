@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from evc.pure.pictures.choices import Range
 from evc.runbooks import nodes, report
 from evc.runbooks.init import init
 from evc.runbooks.logger.record import Received, Recorder
-from tests import planted, plugin
+from tests import forked, planted, plugin
 from tests.pages import planted_fleet
 
 TITLES = [
@@ -39,8 +38,7 @@ SAID = "x') OR 1=1; DROP TABLE node; --"
 
 
 def evc(folder: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "evc", "-C", folder, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return forked.run(["-C", folder, *words])
 
 
 @pytest.fixture

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 from evc.runbooks.init import init
+from tests import forked
 
 
 def evc(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "evc", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return forked.run(words)
 
 
 def test_export_names_this_fleets_database_and_folder(tmp_path: Path) -> None:

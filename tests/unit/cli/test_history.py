@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,13 +15,11 @@ from evc.pure.inventory import Node
 from evc.pure.outcomes import NodeOutcome
 from evc.runbooks import audit, nodes, releases
 from evc.runbooks.init import init
+from tests import forked
 
 
 def evc(*words: str, **more: str) -> str:
-    command = [sys.executable, "-m", "evc", *words]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **more}
-    )
+    done = forked.run(words, **more)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

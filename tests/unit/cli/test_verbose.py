@@ -14,6 +14,7 @@ from evc.doors import ssh, store
 from evc.pure.inventory import Node
 from evc.runbooks import nodes as inventory
 from evc.runbooks.init import init
+from tests import forked
 
 # What a node says reaches a terminal through Ansible.
 PLAYBOOK = r"""
@@ -65,6 +66,5 @@ def test_the_way_to_a_node_is_shown_too(tmp_path: Path) -> None:
     with store.opened(fleet.database, fleets.share() / "db") as opened:
         inventory.insert(opened, Node(0, "cam", "127.0.0.1", 1))
         inventory.remember(opened, "cam", {"architecture": "x86_64"}, registered=True)
-    command = [sys.executable, "-m", "evc", "-v", "-C", str(tmp_path), "status"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = forked.run(["-v", "-C", str(tmp_path), "status"])
     assert "Opening SSH connection to 127.0.0.1, port 1" in done.stderr

@@ -27,6 +27,7 @@ from evc.pure.errors import BadInput
 from evc.runbooks import generations, plays
 from evc.runbooks import nodes as inventory
 from evc.runbooks.init import init
+from tests import forked
 from tests.checker import missing_and_double, ring_lines
 
 AGENT = Path(__file__).parents[3] / "playbooks" / "files" / "evc_agent.py"
@@ -69,8 +70,7 @@ class Controller:
         return self._start(["-c", program, json.dumps(seconds), *words], {})
 
     def evc(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "evc", "-C", str(self.fleet.root), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return forked.run(["-C", str(self.fleet.root), *words])
 
     def _start(self, words: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         process = subprocess.Popen(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from evc.pure.pictures.choices import Range
 from evc.runbooks import nodes as inventory
 from evc.runbooks import report
 from evc.runbooks.init import init
-from tests import planted
+from tests import forked, planted
 from tests.pages import planted_fleet
 
 SPAN = Range(planted.NOW - planted.DAY, planted.NOW)
@@ -66,8 +64,7 @@ def test_what_is_left_out_of_many_nodes_is_said(tmp_path: Path) -> None:
     nodes = [Node(0, f"cam{number:02}", f"192.0.2.{number}") for number in range(1, 22)]
     with store.opened(fleet.database, share() / "db") as opened:
         inventory.save(opened, nodes)
-    command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "report", "--to", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = forked.run(["-C", str(fleet.root), "report", "--to", str(path)])
     said = "No part of its own for each of the 21 nodes"
     assert said in done.stderr and said in path.read_text() and "--on" in done.stderr
     assert "Node cam" not in path.read_text()
@@ -81,8 +78,7 @@ def test_a_database_that_cannot_be_read_is_refused(tmp_path: Path, fault: str) -
     if fault == "newer":
         with store.opened(fleet.database, share() / "db") as opened:
             opened.write("PRAGMA user_version = 999")
-    command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "report", "--to", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = forked.run(["-C", str(fleet.root), "report", "--to", str(path)])
     remedy = "update EVC" if fault == "newer" else "evc node add"
     assert done.returncode == 1 and remedy in done.stderr and not path.exists()
 
@@ -95,7 +91,5 @@ def test_the_command_says_what_it_wrote_or_why_not(
     fleet: Fleet, tmp_path: Path, since: str, code: int, said: str
 ) -> None:
     path = tmp_path / "report.html"
-    command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "report"]
-    done = subprocess.run([*command, "--since", since, "--to", str(path)], capture_output=True,
-                          text=True, check=False)  # fmt: skip
+    done = forked.run(["-C", str(fleet.root), "report", "--since", since, "--to", str(path)])
     assert done.returncode == code and said in done.stderr and path.exists() is (code == 0)
