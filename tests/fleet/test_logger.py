@@ -107,6 +107,7 @@ def test_every_picture_of_what_the_logger_recorded(home: Home, nodes: None) -> N
     What is chosen is what the variables offer, of the nodes one.
     """
     now, seen = time.time(), dict[str, plugin.Frame]()
+    shown = (now - 3600, now + 1)  # a panel shows whole seconds: that of the newest sample too
     said = [(now - 5, "edge01", "lamp", "1.0+a", "person")]
     with store.opened(home.fleet.database, fleets.share() / "db") as opened:
         opened.write_all(
@@ -115,7 +116,7 @@ def test_every_picture_of_what_the_logger_recorded(home: Home, nodes: None) -> N
     for dashboard in DASHBOARDS:
         chosen: dict[str, Any] = {}
         for one in (*dashboard.variables, *dashboard.panels):
-            frame = plugin.asked(home.fleet.database, one, (now - 3600, now), chosen)
+            frame = plugin.asked(home.fleet.database, one, shown, chosen)
             if isinstance(one, Panel):
                 seen[one.key] = frame
             else:
