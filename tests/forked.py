@@ -57,11 +57,11 @@ def _evc(
     main()
 
 
-def log(root: str, log: str) -> None:
+def log(root: str, log: str, *words: str) -> None:
     """Log the fleet at `root`, and say what happens in the file `log`; write ten times a second."""
     from evc.cli import evc
     from evc.runbooks import logger
 
     logger.BATCH_SECONDS = 0.1
-    os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)
-    evc.main(["-C", root, "logger"], prog_name="evc", standalone_mode=False)
+    os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), 2)
+    evc.main(["-C", root, "logger", *words], prog_name="evc", standalone_mode=False)

@@ -23,6 +23,7 @@ import pytest
 from evc.doors import fleet as fleets
 from evc.doors import store
 from evc.doors.fleet import Fleet
+from evc.doors.store import Store
 from evc.pure.errors import BadInput
 from evc.runbooks import generations, plays
 from evc.runbooks import nodes as inventory
@@ -33,6 +34,7 @@ from tests.checker import missing_and_double, ring_lines
 AGENT = Path(__file__).parents[3] / "playbooks" / "files" / "evc_agent.py"
 BEFORE = AGENT.parents[2] / "tests" / "unit" / "data" / "evc_agent_before.txt"
 NODE = "here"
+POSITION = "SELECT position FROM logged_node"
 
 
 class Controller:
@@ -84,7 +86,21 @@ class Controller:
 
     def stored(self) -> int:
         with self.opened() as opened:
-            return int(opened.rows("SELECT count(*) AS n FROM sample")[0]["n"])
+            return stored(opened)
+
+    def killed_as_the_position_moves(self, opened: Store, more: int = 0) -> None:
+        """Begin a logger and end it, some more samples later, at the moment at which a position
+        without its samples would be found."""
+        files = (str(self.fleet.root), str(self.fleet.root / "said"))
+        logger, aim = forked.FORKS.Process(target=forked.log, args=files), stored(opened) + more
+        logger.start()
+        try:
+            until(lambda: stored(opened) >= aim)
+            before = opened.rows(POSITION)
+            until(lambda: opened.rows(POSITION) != before, pause=0.0005)
+        finally:
+            logger.kill()
+            logger.join()
 
     def close(self) -> None:
         for process in self.running:
@@ -99,11 +115,15 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
     found.close()
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def stored(opened: Store) -> int:
+    return int(opened.rows("SELECT count(*) AS n FROM sample")[0]["n"])
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0, pause: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def test_told_to_stop_it_ends_with_everything_stored(controller: Controller) -> None:
@@ -167,24 +187,11 @@ def test_nodes_are_not_limited_by_the_open_files_of_a_shell(controller: Controll
     assert resource.prlimit(logger.pid, resource.RLIMIT_NOFILE) == (most, most)
 
 
-def kill_as_the_position_moves(controller: Controller, logger: subprocess.Popen[str]) -> None:
-    """The moment at which a position without its samples would be found."""
-    query = "SELECT max(position) AS position FROM logged_node"
-    with controller.opened() as opened:
-        before = opened.row(query)
-        deadline = time.monotonic() + 60.0
-        while opened.row(query) == before:
-            assert time.monotonic() < deadline
-        logger.kill()
-    logger.wait()
-
-
 def test_killed_at_random_nothing_is_missing_and_nothing_double(controller: Controller) -> None:
     chance, sampler, wrote = random.Random(5), controller.sampler(), dict[tuple[str, int], Any]()
     for turn in range(20):
-        logger, aim = controller.logger(), controller.stored() + chance.randrange(1, 60)
-        until(lambda aim=aim: controller.stored() >= aim)  # type: ignore[misc]
-        kill_as_the_position_moves(controller, logger)
+        with controller.opened() as opened:
+            controller.killed_as_the_position_moves(opened, chance.randrange(1, 60))
         if turn % 5 == 4:
             sampler.kill()
             sampler.wait()
@@ -196,7 +203,7 @@ def test_killed_at_random_nothing_is_missing_and_nothing_double(controller: Cont
     controller.logger()
     with controller.opened() as opened:
         newest = str(max(seq for _, seq in wrote))
-        until(lambda: opened.rows("SELECT position FROM logged_node") == [{"position": newest}])
+        until(lambda: opened.rows(POSITION) == [{"position": newest}])
         assert missing_and_double(opened, NODE, wrote) == ([], [])
         assert opened.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 

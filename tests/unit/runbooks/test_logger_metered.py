@@ -19,13 +19,7 @@ from evc.runbooks.init import init
 from evc.runbooks.logger.metered import Meter, UsedUp
 from evc.runbooks.logger.record import Carried
 from tests.checker import Key, covered, missing_and_double, ring_lines
-from tests.unit.runbooks.test_logger import (
-    BEFORE,
-    NODE,
-    Controller,
-    kill_as_the_position_moves,
-    until,
-)
+from tests.unit.runbooks.test_logger import BEFORE, NODE, Controller, until
 
 ROLLED = """SELECT figure, min(low) AS low, max(high) AS high, sum(count) AS count,
             sum(mean * count) / sum(count) AS mean FROM minute GROUP BY figure ORDER BY figure"""
@@ -45,11 +39,11 @@ def test_killed_at_random_each_sample_is_in_one_minute_and_can_be_had(
 ) -> None:
     sampler = controller.sampler()
     until(lambda: any(controller.ring.glob("*.log")))
-    for _ in range(8):
-        kill_as_the_position_moves(controller, controller.logger())
-    sampler.kill()
-    sampler.wait()
     with controller.opened() as opened:
+        for _ in range(8):
+            controller.killed_as_the_position_moves(opened)
+        sampler.kill()
+        sampler.wait()
         wrote = received(opened, controller.ring)
         assert sorted(covered(opened, NODE)) == sorted(wrote)
         assert 0 < controller.stored() < len(wrote) / 2
