@@ -26,7 +26,12 @@ from tests import forked
 pytest.register_assert_rewrite("loggers", "sentinels")
 
 PROJECTS = Path(__file__).parent / "projects"
-SERVING = '{"path": "/"}'
+MODELS = """
+until found=$(ids=$(docker ps -aq --filter "$1") && [ -z "$ids" ] || docker inspect $ids); do
+    [ $((looks += 1)) -lt 20 ] || exit 1
+done
+echo "${found:-[]}"
+"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,10 @@ class Home:
 
     def json(self, *words: str, code: int = 0) -> Any:
         return json.loads(self.evc(*words, "-o", "json", code=code).stdout)
+
+    def register(self) -> None:
+        """Every node that is in the inventory and not registered, in one play."""
+        self.evc("node", "import", str(self.fleet.inventory_file))
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         with store.opened(self.fleet.database, fleets.share() / "db") as opened:
@@ -64,19 +73,23 @@ class Home:
         assert done.returncode == 0 or not check, f"{node}: {command}: {text}{done.stderr}"
         return text.strip()
 
+    def until(self, node: str, condition: str, seconds: float = 60, user: str = "root") -> str:
+        """Wait there for a shell command to succeed, at most `seconds`; what it says.
+
+        All its looks are in one `docker exec`, which costs more than they do. What the condition
+        names must not be in its own text, or it finds itself: `pgrep -f '[s]leep'`.
+        """
+        loop = f"until {condition}; do sleep 0.1; done"
+        return self.on(node, "timeout", str(seconds), "sh", "-c", loop, user=user)
+
     def models(self, node: str, model: str) -> list[dict[str, Any]]:
         """The containers of a model on a node, as its own engine tells.
 
         They are asked for anew when a swap removed one between the list and the look.
         """
-        listed = ("docker", "ps", "-aq", "--filter", f"label=evc.model={model}")
-        while ids := self.on(node, *listed).split():
-            try:
-                return json.loads(self.on(node, "docker", "inspect", *ids))
-            except AssertionError:
-                if self.on(node, *listed).split() == ids:
-                    raise
-        return []
+        label = f"label=evc.model={model}"
+        found: list[dict[str, Any]] = json.loads(self.on(node, "sh", "-c", MODELS, "-", label))
+        return found
 
 
 def port(model: str) -> int:

@@ -50,12 +50,12 @@ class Running:
         self.process.kill()
         self.process.wait()
 
-    def killed_as_a_position_moves(self) -> None:
+    def killed_as_a_position_moves(self, *words: str) -> None:
         """Begin one, and end it then at once: a position without its samples would be left."""
         with store.opened(self._home.fleet.database, fleets.share() / "db") as opened:
             before = opened.rows(POSITIONS)
             files = (str(self._home.fleet.root), str(self._log))
-            logger = forked.FORKS.Process(target=forked.log, args=files)
+            logger = forked.FORKS.Process(target=forked.log, args=(*files, *words))
             logger.start()
             try:
                 _until_another(opened, before)
@@ -74,10 +74,11 @@ class Running:
 
 
 def _until_another(opened: Store, before: list[dict[str, str]]) -> None:
-    """Without a pause between looks."""
+    """Looks often, but leaves the processor to those who are looked at."""
     deadline = time.monotonic() + 60
     while opened.rows(POSITIONS) == before:
         assert time.monotonic() < deadline
+        time.sleep(0.0005)
 
 
 def keep(home: Home, node: str) -> None:

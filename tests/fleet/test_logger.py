@@ -36,6 +36,7 @@ pytestmark = pytest.mark.fleet
 
 EDGES = ("edge01", "edge02", "edge03")
 METERED = "builder01"
+CHOSEN = ("edge01", "lamp")  # in the pictures
 KILLS = 100
 # How long a link is cut at least; the rest of the test takes about two minutes.
 CUT_SECONDS = float(os.environ.get("EVC_CUT_SECONDS", "0"))
@@ -75,8 +76,7 @@ def network(home: Home, node: str) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def nodes(home: Home) -> Iterator[None]:
     """The lab's nodes, registered, without an agent; the link of one is paid by the byte."""
-    for node in (*EDGES, METERED):
-        home.json("node", "add", node)
+    home.register()
     home.evc("node", "set", METERED, "--metered")
     yield
     home.evc("lab", "up", "--nodes", "3", "--builders", "1")
@@ -104,7 +104,7 @@ def test_one_sample_of_each_node_without_an_agent_there(home: Home, nodes: None)
 def test_every_picture_of_what_the_logger_recorded(home: Home, nodes: None) -> None:
     """Under the plugin's rules; each node's figures are its own, and only where it is chosen.
 
-    What is chosen is what the variables offer, of the nodes one.
+    What is chosen is what the variables offer, of nodes and of models one.
     """
     now, seen = time.time(), dict[str, plugin.Frame]()
     shown = (now - 3600, now + 1)  # a panel shows whole seconds: that of the newest sample too
@@ -122,7 +122,7 @@ def test_every_picture_of_what_the_logger_recorded(home: Home, nodes: None) -> N
             else:
                 offered = frame.columns["__value"]
                 assert offered or dashboard.key == "registry", (dashboard.key, one.name)
-                chosen[one.name] = ["edge01"] if one.name == "node" else offered
+                chosen[one.name] = [it for it in offered if it in CHOSEN] or offered
     assert seen["models-last"].columns["class"] == ["person"]
     assert seen["models-classes"].columns["value"] == [1]
     assert seen["fleet-table"].columns["node"] == ["edge01"]
@@ -149,7 +149,7 @@ def test_whatever_is_cut_or_killed_nothing_is_missing_and_nothing_double(
         for turn in range(1, KILLS):
             if turn % 20 == 1:
                 sample_fast(home, "edge03")
-            logger.killed_as_a_position_moves()
+            logger.killed_as_a_position_moves(*(() if turn % 5 == 1 else ("--on", "edge03")))
         logger.start()
 
     wrote = {node: kept(home, node) for node in EDGES}

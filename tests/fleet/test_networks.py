@@ -40,8 +40,7 @@ LOGIN = "auth: {htpasswd: {realm: another, path: /etc/another/htpasswd}}\n"
 @pytest.fixture(scope="module", autouse=True)
 def registered(home: Home) -> None:
     """Every node as it is with EVC's own registry."""
-    for node in ("builder01", "edge01", "edge02", "edge03"):
-        home.evc("node", "add", node)
+    home.register()
 
 
 @pytest.fixture(scope="module")

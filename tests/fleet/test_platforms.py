@@ -44,8 +44,7 @@ def emulation() -> None:
 @pytest.fixture(scope="module")
 def bases(home: Home, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A base image for each architecture, under one name: a static busybox of Debian's."""
-    for node in ("builder01", "edge03"):
-        home.evc("node", "add", node)
+    home.register()
     for platform in ("amd64", "arm64"):
         archive = _busybox(tmp_path_factory.mktemp(platform), platform)
         name = f"evc-{home.fleet.id}-busybox:{platform}"

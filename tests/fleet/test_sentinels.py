@@ -27,8 +27,7 @@ ON_NODES = {"node login": "/var/lib/evc/docker/", "token": "/var/lib/docker/volu
 
 @pytest.fixture(scope="module")
 def watch(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Watch:
-    home.evc("node", "add", "builder01")
-    home.evc("node", "add", "edge01")
+    home.register()
     fleets.write_private(home.fleet.root / "start", "x")
     home.evc("secret", "set", "START", "--no-apply", "--file", str(home.fleet.root / "start"))
     return Watch(home, _secrets(home), tmp_path_factory.mktemp("tmp"))
