@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ def camera(home: Home) -> str:
 
 
 @pytest.fixture(scope="module")
-def counting(home: Home, camera: str) -> Any:
+def counting(home: Home, camera: str) -> Iterator[Any]:
+    """It runs on one node, which is taken out in the end: it would look on as long as that runs."""
     home.evc("config", "set", f"CAMERA={camera}", "--node", NODE, "--no-apply")
-    return home.json("run", str(EXAMPLE), "--on", NODE)
+    yield home.json("run", str(EXAMPLE), "--on", NODE)
+    home.evc("node", "remove", NODE)
 
 
 def inspected(home: Home) -> Any:

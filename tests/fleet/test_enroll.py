@@ -199,11 +199,13 @@ def test_from_the_first_boot_to_a_prediction(
 def test_the_tunnel_comes_back(home: Home, via: tuple[str, ...]) -> None:
     """By its keeper when the connection dies; by cron when the keeper is gone too."""
     home.on(FAR, "pkill", "-u", "evc", "-x", "ssh")
+    home.until(FAR, "pgrep -u evc -x ssh")
     wait_until("the keeper connects again", lambda: answers(home))
     home.on(FAR, "pkill", "-f", "while :; do /usr/local/sbin/evc-tunnel")
     home.on(FAR, "pkill", "-u", "evc", "-x", "ssh")
     assert not answers(home)
-    wait_until("cron starts the keeper again", lambda: answers(home), 120)
+    home.until(FAR, "pgrep -u evc -x ssh", 120)
+    wait_until("cron started the keeper again", lambda: answers(home))
 
 
 def test_an_image_comes_through_the_tunnel(

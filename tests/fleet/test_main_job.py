@@ -33,6 +33,12 @@ def first(home: Home) -> Any:
     return home.json("run", str(EXAMPLE))
 
 
+@pytest.fixture(scope="module")
+def serving(home: Home, tiny: Tiny) -> None:
+    """A release of `tiny` serves on every edge node; tests bring others, but always one."""
+    home.evc("run", str(tiny("1")))
+
+
 def test_run_from_nothing(home: Home, first: Any) -> None:
     assert first["outcome"] == "done"
     assert {name: one["outcome"] for name, one in first["nodes"].items()} == dict.fromkeys(
@@ -93,9 +99,8 @@ def test_second_run_changes_nothing(home: Home, first: Any) -> None:
         assert (old["Id"], old["State"]["StartedAt"]) == (new["Id"], new["State"]["StartedAt"])
 
 
-def test_repairs_exactly_what_was_removed(home: Home, tiny: Tiny) -> None:
+def test_repairs_exactly_what_was_removed(home: Home, serving: None, tiny: Tiny) -> None:
     """A container, a CA file and the previous release's image, each on another node."""
-    home.evc("run", str(tiny("1")))
     project = str(tiny("2"))
     home.evc("run", project)
     (previous,) = home.rows(
@@ -158,9 +163,8 @@ def test_dead_node_is_named_and_stops_nobody(home: Home, tiny: Tiny) -> None:
     [("unhealthy", "status 500"), ("exits", "the container ended with status 1")],
 )
 def test_broken_release_leaves_the_old_one_serving(
-    home: Home, tiny: Tiny, fault: str, reason: str
+    home: Home, serving: None, tiny: Tiny, fault: str, reason: str
 ) -> None:
-    home.evc("run", str(tiny("5")), "--on", "edge03")
     before = home.models("edge03", "tiny")[0]["Id"]
     done = home.evc("run", str(tiny("6", fault)), "--on", "edge03", code=1)
     assert reason in done.stderr and "the old one serves on" in done.stderr
@@ -184,9 +188,8 @@ def test_a_node_cut_off_from_the_registry_pulls_through_ssh(home: Home, tiny: Ti
     assert "127.0.0.1:" in names, "it came over the node's own loopback"
 
 
-def test_two_models_in_each_others_way(home: Home, tiny: Tiny) -> None:
+def test_two_models_in_each_others_way(home: Home, serving: None, tiny: Tiny) -> None:
     """By port, then by memory: said before anything is touched, and the first can go on."""
-    home.evc("run", str(tiny("17")), "--on", "edge03")
     (before,) = home.models("edge03", "tiny")
     rival = tiny("1", model="rival")
     for file in (rival / "myEVCconfig.yaml", rival / "app.py"):
@@ -203,13 +206,13 @@ def test_two_models_in_each_others_way(home: Home, tiny: Tiny) -> None:
     home.evc("run", str(tiny("18")), "--on", "edge03")
 
 
-def test_a_plan_is_shown_and_nothing_is_done(home: Home, tiny: Tiny) -> None:
-    home.evc("run", str(tiny("14")), "--on", "edge01")
+def test_a_plan_is_shown_and_nothing_is_done(home: Home, serving: None) -> None:
     (before,) = home.models("edge01", "tiny")
-    planned = home.json("deploy", "tiny:14", "--on", "edge01", "--plan")
+    version = before["Config"]["Labels"]["evc.release"].partition("+")[0]
+    planned = home.json("deploy", f"tiny:{version}", "--on", "edge01", "--plan")
     assert planned["nodes"]["edge01"]["actions"] == []
     home.on("edge01", "docker", "stop", before["Id"])
-    planned = home.json("deploy", "tiny:14", "--on", "edge01", "--plan")
+    planned = home.json("deploy", f"tiny:{version}", "--on", "edge01", "--plan")
     assert planned["nodes"]["edge01"]["actions"] == ["swap (stopped)"]
     assert not home.models("edge01", "tiny")[0]["State"]["Running"]
     assert home.json("sync", "--on", "edge01")["nodes"]["edge01"]["outcome"] == "done"
@@ -247,8 +250,7 @@ def test_one_of_two_commands_on_a_target_wins(home: Home, tiny: Tiny) -> None:
     assert "deploy-tiny is locked by" in done.stderr and "process" in done.stderr
 
 
-def test_remove_takes_everything_off_the_node(home: Home, tiny: Tiny) -> None:
-    home.evc("run", str(tiny("9")), "--on", "edge03")
+def test_remove_takes_everything_off_the_node(home: Home, serving: None) -> None:
     image = home.models("edge03", "tiny")[0]["Image"]
     for label in ("evc.filler=tiny", "evc.trial=1"):  # as a program that was killed leaves them
         home.on("edge03", "docker", "create", "--label", label, image)
