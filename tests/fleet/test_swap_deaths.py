@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Home, port, wait_until
+from conftest import Home, port
 
 pytestmark = pytest.mark.fleet
 
-NODE = "edge01"
+NODE, MODEL = "edge01", "swapped"
+FOLDER = f"/var/lib/evc/models/{MODEL}"
 PROGRAM = Path(__file__).parents[2] / "playbooks" / "files" / "evc_node"
 BAR_SECONDS = 30
-HARNESS = "/tmp/evc-die.py"
+HARNESS, WAITING = "/tmp/evc-die.py", "/tmp/evc-settled.py"
 
 # Runs on the node: the node's own program, its journal made to die at one place.
 DIE = """
@@ -41,6 +42,27 @@ journal.Journal.step = dying_step
 swap.SETTLE_SECONDS = 0.2
 sys.argv = ["/var/lib/evc/evc_node.pyz", "swap"]
 sys.exit(swap.main([]))
+"""
+# Waits there until the journal is finished and the one container is there, runs and answers.
+SETTLED = f"""
+import sys, time
+sys.path.insert(0, "/var/lib/evc/evc_node.pyz")
+import engine, health, journal, swap
+check = {{"host": "127.0.0.1", "port": {port(MODEL)}, "http": "/health"}}
+def settled():
+    found = swap.ours("{MODEL}")
+    finished = journal.Journal(swap.folder("{MODEL}")).finished()
+    return finished and len(found) == 1 and not health.look(found[0]["Id"], check)
+deadline = time.monotonic() + {BAR_SECONDS}
+while True:
+    try:
+        if settled():
+            break
+    except (engine.EngineError, health.Unhealthy):
+        pass
+    if time.monotonic() > deadline:
+        sys.exit("not settled in time")
+    time.sleep(0.1)
 """
 
 
@@ -62,21 +84,29 @@ MOMENTS = [(moment, step) for step in _steps() for moment in ("before", "after")
 
 
 @pytest.fixture(scope="module")
-def orders(home: Home, tiny: Callable[..., Path]) -> dict[str, Any]:
-    """Two real orders, as the controller gave them: the release before, and the one to come."""
-    home.evc("run", str(tiny("old", model="swapped")), "--on", NODE)
-    old = json.loads(home.on(NODE, "cat", "/var/lib/evc/models/swapped/current.json"))
-    home.evc("run", str(tiny("new", model="swapped")), "--on", NODE)
-    new = json.loads(home.on(NODE, "cat", "/var/lib/evc/models/swapped/current.json"))
-    home.on(NODE, "python3", "-c", f"open({HARNESS!r}, 'w').write({DIE!r})")
-    return {"old": old, "new": new}
+def given(home: Home, tiny: Callable[..., Path]) -> list[Any]:
+    """Two real orders for two releases, as the controller gave them."""
+    found = []
+    for version in ("1", "2"):
+        home.evc("run", str(tiny(version, model=MODEL)), "--on", NODE)
+        found.append(json.loads(home.on(NODE, "cat", f"{FOLDER}/current.json")))
+    for path, program in ((HARNESS, DIE), (WAITING, SETTLED)):
+        home.on(NODE, "sh", "-c", 'printf %s "$1" > "$2"', "-", program, path)
+    return found
 
 
-def test_every_step_is_in_the_journal(home: Home, orders: dict[str, Any]) -> None:
+@pytest.fixture
+def orders(home: Home, given: list[Any]) -> list[Any]:
+    """That of the release which serves now, and that of the other, which is to come."""
+    (serving,) = home.models(NODE, MODEL)
+    return sorted(given, key=lambda order: bool(_digest(order) != _label(serving)))
+
+
+def test_every_step_is_in_the_journal(home: Home, orders: list[Any]) -> None:
     """The list that the harness kills by is what a swap really writes."""
-    _give(home, orders["new"])
-    _give(home, orders["old"])
-    journal = home.on(NODE, "cat", "/var/lib/evc/models/swapped/journal").splitlines()
+    _run(home, "never", "none", orders[1])
+    _settle(home)
+    journal = home.on(NODE, "cat", f"{FOLDER}/journal").splitlines()
     entries = [json.loads(line) for line in journal]
     written = [one["step"] for one in entries if not one.get("progress")]
     assert tuple(written) == ("begin", *_steps())
@@ -85,22 +115,19 @@ def test_every_step_is_in_the_journal(home: Home, orders: dict[str, Any]) -> Non
 @pytest.mark.parametrize(("moment", "step"), MOMENTS)
 @pytest.mark.parametrize("victim", ["program", "engine"])
 def test_death_leaves_exactly_one_serving(
-    home: Home, orders: dict[str, Any], victim: str, moment: str, step: str
+    home: Home, orders: list[Any], victim: str, moment: str, step: str
 ) -> None:
-    _give(home, orders["old"])
-    stopped = _start_and_stop_at(home, orders["new"], moment, step)
+    _run(home, moment, step, orders[1])
+    stopped = home.until(NODE, f"pgrep -r T -f {HARNESS}")
     home.on(NODE, "kill", "-9", stopped)
     if victim == "engine":
         home.on(NODE, "pkill", "-9", "dockerd")
-        wait_until("the engine is back", lambda: _engine_answers(home))
-    began = time.monotonic()
-    wait_until("one release serves", lambda: _settled(home), BAR_SECONDS)
-    assert time.monotonic() - began < BAR_SECONDS
-    (serving,) = home.models(NODE, "swapped")
+        home.until(NODE, "docker version > /dev/null 2>&1")
+    _settle(home)
+    (serving,) = home.models(NODE, MODEL)
     steps = list(_steps())
     committed = steps.index(step) + (moment == "after") > steps.index("commit")
-    wanted = orders["new" if committed else "old"]
-    assert serving["Config"]["Labels"]["evc.digest"] == wanted["image"]["digest"]
+    assert _label(serving) == _digest(orders[committed])
     assert serving["HostConfig"]["RestartPolicy"]["Name"] == "always"
 
 
@@ -113,76 +140,36 @@ def test_death_leaves_exactly_one_serving(
     ids=["wrong architecture", "not in the registry"],
 )
 def test_what_fails_before_the_old_one_stops_leaves_it_alone(
-    home: Home, orders: dict[str, Any], change: dict[str, Any], reason: str
+    home: Home, orders: list[Any], change: dict[str, Any], reason: str
 ) -> None:
-    _give(home, orders["old"])
-    (before,) = home.models(NODE, "swapped")
-    _run(home, ["python3", HARNESS, "never", "none"], {**orders["new"], **change})
-    wait_until("the swap's end", lambda: _settled(home))
-    last = json.loads(home.on(NODE, "tail", "-n1", "/var/lib/evc/models/swapped/journal"))
+    (before,) = home.models(NODE, MODEL)
+    _run(home, "never", "none", {**orders[1], **change})
+    _settle(home)
+    last = json.loads(home.on(NODE, "tail", "-n1", f"{FOLDER}/journal"))
     assert last["step"] == "reverted" and last["serving"] and reason in last["reason"]
-    (after,) = home.models(NODE, "swapped")
+    (after,) = home.models(NODE, MODEL)
     assert after["Id"] == before["Id"]
     assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
 
 
-def _engine_answers(home: Home) -> bool:
-    done = home.container(NODE).exec_run(["docker", "version"])
-    return bool(done.exit_code == 0)
+def _digest(order: dict[str, Any]) -> Any:
+    return order["image"]["digest"]
 
 
-def _start_and_stop_at(home: Home, order: dict[str, Any], moment: str, step: str) -> str:
-    """Start a swap that stops itself at a place in its journal; its process id."""
-    _run(home, ["python3", HARNESS, moment, step], order)
-    found: list[str] = []
-
-    def stopped() -> bool:
-        shown = home.on(NODE, "ps", "-eo", "pid,stat,args").splitlines()
-        found[:] = [
-            line.split()[0] for line in shown if HARNESS in line and line.split()[1].startswith("T")
-        ]
-        return bool(found)
-
-    wait_until(f"the swap stops {moment} {step}", stopped)
-    return found[0]
+def _label(container: dict[str, Any]) -> Any:
+    return container["Config"]["Labels"]["evc.digest"]
 
 
-def _give(home: Home, order: dict[str, Any]) -> None:
-    """Bring the node to an order by its own swap program, and wait for its end."""
-    if _settled(home) and _digest(home) == order["image"]["digest"]:
-        return
-    _run(home, ["python3", HARNESS, "never", "none"], order)
-    wait_until("the swap's end", lambda: _settled(home))
-    assert _digest(home) == order["image"]["digest"]
+def _settle(home: Home) -> None:
+    """Within BAR_SECONDS, or it says what is not so."""
+    home.on(NODE, "python3", WAITING, user="evc")
 
 
-def _digest(home: Home) -> str:
-    (serving,) = home.models(NODE, "swapped")
-    digest: str = serving["Config"]["Labels"]["evc.digest"]
-    return digest
-
-
-def _run(home: Home, command: list[str], order: dict[str, Any]) -> None:
-    """Run a command as EVC's user with a fresh order on its stdin."""
+def _run(home: Home, moment: str, step: str, order: dict[str, Any]) -> None:
+    """Start a swap as EVC's user, with a fresh order; it stops itself at a place in its journal."""
     job = f"test-{time.time_ns():x}"
     fresh = {**order, "id": job}
-    fresh["container"] = {**order["container"], "name": f"evc-swapped-{job}"}
-    put = f"open('/tmp/order-{job}', 'w').write({json.dumps(fresh)!r})"
-    home.on(NODE, "python3", "-c", put)
-    line = f"{' '.join(command)} < /tmp/order-{job}"
-    said = home.on(NODE, "sh", "-c", line, user="evc")
+    fresh["container"] = {**order["container"], "name": f"evc-{MODEL}-{job}"}
+    line = f'printf %s "$1" | python3 {HARNESS} {moment} {step}'
+    said = home.on(NODE, "sh", "-c", line, "-", json.dumps(fresh), user="evc")
     assert "error" not in json.loads(said.splitlines()[-1])
-
-
-def _settled(home: Home) -> bool:
-    """The journal is finished, one container is there, it runs and answers."""
-    check = (
-        "import sys; sys.path.insert(0, '/var/lib/evc/evc_node.pyz');"
-        "import engine, journal, swap, health;"
-        "assert journal.Journal(swap.folder('swapped')).finished();"
-        "(one,) = swap.ours('swapped');"
-        f"check = {{'host': '127.0.0.1', 'port': {port('swapped')}, 'http': '/health'}};"
-        "assert not health.look(one['Id'], check)"
-    )
-    done = home.container(NODE).exec_run(["python3", "-c", check], user="evc")
-    return bool(done.exit_code == 0)
