@@ -300,7 +300,9 @@ def test_a_place_for_maps(home: Home, lab: dict[str, str]) -> None:
 def test_another_fleets_node_is_left_alone_until_it_is_adopted(
     home: Home, lab: dict[str, str], tiny: Callable[..., Path]
 ) -> None:
-    home.on("edge02", "sh", "-c", "printf 0123456789ab > /var/lib/evc/fleet")
+    """What root made in EVC's folders, as the original system did, is EVC's then."""
+    root_made = "chown -R root /etc/docker/certs.d /var/lib/evc/docker"
+    home.on("edge02", "sh", "-c", f"printf 0123456789ab > /var/lib/evc/fleet; {root_made}")
     said = home.evc("node", "add", "edge02", code=1).stderr
     assert "belongs to the fleet 0123456789ab" in said and "--adopt" in said
     outcome = home.json("run", str(tiny("2", model="nodes")), "--on", "edge02", code=1)
@@ -310,6 +312,8 @@ def test_another_fleets_node_is_left_alone_until_it_is_adopted(
     assert problem["remedy"] == "evc node add edge02 --adopt takes it over"
     home.evc("node", "add", "edge02", "--adopt")
     assert home.on("edge02", "cat", "/var/lib/evc/fleet") == home.fleet.id
+    folders = ("/etc/docker/certs.d", "/var/lib/evc/docker")
+    assert home.on("edge02", "find", *folders, "-mindepth", "1", "!", "-user", "evc") == ""
     home.evc("run", str(tiny("2", model="nodes")), "--on", "edge02")
 
 

@@ -169,6 +169,11 @@ def _note(
 
 
 def _message(answer: dict[str, Any]) -> str:
+    """Of a loop, what went wrong with its first item that failed."""
+    items = answer.get("results")
+    for item in items if isinstance(items, list) else ():
+        if item.get("failed"):
+            return _message(item)
     parts = [answer.get("msg"), answer.get("stderr"), answer.get("module_stderr")]
     text = " ".join(str(part).strip() for part in parts if part)
     return " ".join(text.split())[:600] or "no reason given"

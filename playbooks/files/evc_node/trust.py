@@ -13,14 +13,25 @@ def main(_arguments):
     Without a key the one that is there stays.
     """
     order = json.load(sys.stdin)
-    home.DOCKER_CONFIG.mkdir(mode=0o700, exist_ok=True)  # the login comes behind this
+    _folder(home.DOCKER_CONFIG, 0o700)  # the login comes behind this
+    for host in order["ca"]:
+        _folder(home.CERTS / host, 0o755)
     files = [(home.CERTS / host / "ca.crt", text, 0o644) for host, text in order["ca"].items()]
     files += [(home.HOME / name, text, 0o644) for name, text in order["marks"].items()]
     if order["key"]:
+        _folder(home.HOME / ".ssh", 0o700)
         files.append((home.HOME / ".ssh" / "authorized_keys", order["key"] + "\n", 0o600))
     changed = [path for path, text, mode in files if _file(path, text, mode)]
     print(json.dumps({"changed": bool(changed)}))
     return 0
+
+
+def _folder(path, mode):
+    """Its mode is ours to say where it is ours."""
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    found = path.stat()
+    if found.st_uid == os.getuid() and found.st_mode & 0o777 != mode:
+        path.chmod(mode)
 
 
 def _file(path, text, mode):
@@ -28,7 +39,6 @@ def _file(path, text, mode):
     data = text.encode("utf-8", "surrogateescape")
     changed = not _is(path, data, mode)
     if changed:
-        path.parent.mkdir(parents=True, exist_ok=True)
         home.replace(path, data, mode)
     return changed
 

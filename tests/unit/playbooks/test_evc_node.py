@@ -8,6 +8,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 import sys
 import tarfile
 import time
@@ -188,8 +189,27 @@ def test_a_node_is_a_fleets_by_its_ca_and_marks_to_the_byte(
         for path, data, mode in (("certs.d/r:5443/ca.crt", ca, 0o644), ("fleet", b"f", 0o644), key):
             assert (tmp_path / path).read_bytes() == data
             assert (tmp_path / path).stat().st_mode & 0o777 == mode
+        for path, mode in ((".ssh", 0o700), ("docker", 0o700), ("certs.d/r:5443", 0o755)):
+            assert (tmp_path / path).stat().st_mode & 0o777 == mode
         if not changed:  # as somebody restored it by hand, which sshd refuses
+            (tmp_path / ".ssh").chmod(0o775)
             (tmp_path / ".ssh" / "authorized_keys").chmod(0o664)
+
+
+def test_what_root_finds_before_anything_is_changed(tmp_path: Path) -> None:
+    """A folder that another user made, or a link in its place, is not EVC's; one to come is."""
+    (tmp_path / "fleet").write_bytes(b"0123456789ab\n" + b"\xff" * 100)
+    (tmp_path / "others").mkdir()
+    (tmp_path / "link").symlink_to("/etc")
+    folders = [str(tmp_path / name) for name in ("others", "link", "to-come")]
+    words = [sys.executable, "-c", (FILES / "look.py").read_text(), str(tmp_path), *folders]
+    found = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+    assert found["mark"].startswith("0123456789ab\n") and len(found["mark"]) <= 64
+    assert found["foreign"] == folders[:2]
+    assert (found["docker"], found["systemd"]) == (
+        subprocess.run(["getent", "group", "docker"], capture_output=True).returncode == 0,
+        Path("/run/systemd/system").is_dir(),
+    )
 
 
 def test_of_a_context_is_missing_what_is_not_here(

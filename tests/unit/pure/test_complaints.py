@@ -12,7 +12,7 @@ OLD = "ansible-core requires a minimum of Python version 3.8. Current version: 3
 @pytest.mark.parametrize(
     ("message", "said"),
     [
-        (f"whose node is this: {OLD}", "its Python is 3.6.9; EVC needs Python 3.8 or newer"),
+        (f"what is there: {OLD}", "its Python is 3.6.9; EVC needs Python 3.8 or newer"),
         ("x: MODULE FAILURE SyntaxError: future feature annotations is not defined", "older than"),
         ("x: /bin/sh: 1: python3: not found", "there is no Python: `apt-get install python3`"),
         ("x: Incorrect sudo password", "the sudo password is wrong"),
