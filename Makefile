@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: demo demo-down test unit lint bench setup browser lock clean
 
+# Python keeps what it compiled, whatever this shell says: hundreds of processes begin here.
+export PYTHONDONTWRITEBYTECODE :=
+
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 EVC := .venv/bin/evc
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["__main__", "ansible_runner", "evc.cli.config", "evc.cli.lab", "evc.cli.logger",
-     "evc.cli.node", "evc.cli.predict", "evc.cli.run", "evc.cli.status", "evc.cli.sync",
-     "evc.runbooks.logger", "tests.forked"]
+    ["__main__", "ansible_runner", "evc.cli.config", "evc.cli.deploy", "evc.cli.doctor",
+     "evc.cli.lab", "evc.cli.logger", "evc.cli.model", "evc.cli.node", "evc.cli.predict",
+     "evc.cli.registry", "evc.cli.run", "evc.cli.status", "evc.cli.sync", "evc.runbooks.logger",
+     "httpcore", "tests.forked"]
 )  # fmt: skip
 
 
