@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,27 @@ HOLDERS = {
     "ssh key": ("certs/id_ed25519",),
     "settings key": ("certs/settings.key",),
 }
+
+
+class CommandLines:
+    """Of the processes of this machine, its nodes' too, that are young.
+
+    A process becomes the program that it was begun for soon.
+    """
+
+    YOUNG_SECONDS = 1.0
+
+    def __init__(self) -> None:
+        self._until = dict[Path, float]()
+
+    def look(self) -> Iterator[tuple[str, bytes]]:
+        """Where each is, and what it is; those that were there at the first look are young too."""
+        now = time.monotonic()
+        there = [one for one in Path("/proc").iterdir() if one.name.isdigit()]
+        self._until = {one: self._until.get(one, now + self.YOUNG_SECONDS) for one in there}
+        for process in (one for one, until in self._until.items() if now < until):
+            with contextlib.suppress(OSError):  # it is gone
+                yield str(process), (process / "cmdline").read_bytes()
 
 
 @dataclass
@@ -59,22 +82,29 @@ class Watch:
         assert not found, found
 
     def _look_on(self, done: threading.Event) -> None:
+        """Every argv of young processes, and every file that is another one than a moment ago."""
+        processes, files = CommandLines(), dict[Path, tuple[int, ...]]()
         try:
             while not done.wait(0.02):  # what a command does is there for longer
-                for process in (one for one in Path("/proc").iterdir() if one.name.isdigit()):
-                    self._note_file(process / "cmdline")
+                for process, line in processes.look():
+                    self._note(process, line)
                 for folder, _, names in os.walk(self.temporary):
                     for name in names:
-                        self._note_file(Path(folder, name))
+                        self._note_changed(Path(folder, name), files)
         except Exception as error:
             self.seen.add(f"nobody looked any more: {error!r}")
 
+    def _note_changed(self, file: Path, known: dict[Path, tuple[int, ...]]) -> None:
+        with contextlib.suppress(OSError):  # it is gone
+            found = file.stat()
+            mark = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if stat.S_ISREG(found.st_mode) and known.get(file) != mark:
+                known[file] = mark
+                self._note_file(file)
+
     def _note_file(self, file: Path) -> None:
-        try:
-            if stat.S_ISREG(file.stat().st_mode):
-                self._note(str(file), file.read_bytes())
-        except OSError:
-            pass  # it is gone
+        with contextlib.suppress(OSError):
+            self._note(str(file), file.read_bytes())
 
     def _note(self, where: str, content: bytes) -> None:
         for name, secret in self.secrets.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import Home, port, wait_until
+from sentinels import CommandLines
 
 from evc.doors import fleet as fleets
 from evc.doors import store
@@ -145,24 +147,15 @@ def test_it_is_in_no_command_line_while_it_travels(home: Home, told: str, tmp_pa
     fleets.write_private(tmp_path / "token", SENTINEL + "-2")
     words = ["secret", "set", "TOKEN", "--file", str(tmp_path / "token"), "--model", told]
     command = [sys.executable, "-m", "evc", "-C", str(home.fleet.root), *words]
-    lines: set[bytes] = set()
+    lines, processes = set[bytes](), CommandLines()
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
         while running.poll() is None:
-            lines |= command_lines()
+            lines |= {line for _, line in processes.look()}
+            time.sleep(0.02)  # what travels is there for longer
     assert running.returncode == 0
     assert says(home, "edge02")["secret"] == SENTINEL + "-2"
     assert any(b"evc_node.pyz" in line for line in lines), "the nodes' processes are seen"
     assert not any(SENTINEL.encode() in line for line in lines)
-
-
-def command_lines() -> set[bytes]:
-    found = set()
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.add(file.read_bytes())
-        except OSError:
-            continue
-    return found
 
 
 def test_they_come_back_with_the_engine_and_without_the_controller(home: Home, told: str) -> None:
