@@ -20,13 +20,19 @@ KEPT = "/var/tmp/kept"
 KEEPER = f"""
 import glob, os, time
 seen = set(open("{KEPT}", "rb")) if os.path.exists("{KEPT}") else set()
+read = set()
 with open("{KEPT}", "ab", buffering=0) as kept:
     while True:
         for path in sorted(glob.glob("/var/lib/evc/ring/*.log")):
-            for line in open(path, "rb"):
-                if line.endswith(b"\\n") and line not in seen:
+            found = os.stat(path)
+            now = path, found.st_size, found.st_mtime_ns
+            for line in [] if now in read else open(path, "rb"):
+                if not line.endswith(b"\\n"):
+                    break  # the rest of it may be there already, and is no line
+                if line not in seen:
                     seen.add(line)
                     kept.write(line)
+            read.add(now)
         time.sleep(0.2)
 """
 POSITIONS = "SELECT name, position FROM logged_node"
