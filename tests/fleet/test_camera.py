@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.fleet
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "shop-camera"
 NODE = "edge03"
+ON = ("--node", NODE, "--model", "shop-camera")
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +29,16 @@ def camera(home: Home) -> str:
 
 
 @pytest.fixture(scope="module")
-def counting(home: Home, camera: str) -> Iterator[Any]:
+def counting(
+    home: Home, slim: None, camera: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """It runs on one node, which is taken out in the end: it would look on as long as that runs."""
-    home.evc("config", "set", f"CAMERA={camera}", "--node", NODE, "--no-apply")
-    yield home.json("run", str(EXAMPLE), "--on", NODE)
+    project = tmp_path_factory.mktemp("counting") / "shop-camera"
+    shutil.copytree(EXAMPLE, project)
+    config = project / "myEVCconfig.yaml"
+    config.write_text(config.read_text().replace("start_period: 60", "start_period: 20"))
+    home.evc("config", "set", f"CAMERA={camera}", *ON, "--no-apply")
+    yield home.json("run", str(project), "--on", NODE)
     home.evc("node", "remove", NODE)
 
 
@@ -64,10 +72,10 @@ def test_a_camera_that_gives_no_frame_leaves_the_old_one_serving(
 ) -> None:
     """The cache of before is there for the one that serves on, and for the next."""
     wrong = camera.replace(":8090", ":8091")
-    done = home.evc("config", "set", f"CAMERA={wrong}", "--node", NODE, code=1)
+    done = home.evc("config", "set", f"CAMERA={wrong}", *ON, code=1)
     assert "no frame yet" in done.stderr and "the old one serves on" in done.stderr
     assert f"CAMERA={camera}" in inspected(home)["Config"]["Env"]
-    home.evc("config", "set", f"CAMERA={camera}", "INTERVAL=0.5", "--node", NODE)
+    home.evc("config", "set", f"CAMERA={camera}", "INTERVAL=0.5", *ON)
     found = inspected(home)
     assert "INTERVAL=0.5" in found["Config"]["Env"]
     assert home.on(NODE, "docker", "exec", found["Id"], "ls", "/cache") == "kept"
@@ -77,7 +85,7 @@ def test_a_device_that_is_not_there_is_said_before_anything_is_touched(
     home: Home, counting: Any
 ) -> None:
     before = inspected(home)["Id"]
-    done = home.evc("config", "set", "CAMERA=/dev/video7", "--node", NODE, code=1)
+    done = home.evc("config", "set", "CAMERA=/dev/video7", *ON, code=1)
     assert "/dev/video7 is not there" in done.stderr
     assert inspected(home)["Id"] == before
-    home.evc("config", "unset", "CAMERA", "--node", NODE, "--no-apply")
+    home.evc("config", "unset", "CAMERA", *ON, "--no-apply")

@@ -51,7 +51,7 @@ for _ in range(100):
     except OSError:
         time.sleep(0.1)
 print(there.recv(100))
-ssh.kill()
+ssh.terminate()
 """
 
 

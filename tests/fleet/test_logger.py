@@ -91,7 +91,7 @@ def logger(home: Home, nodes: None, tmp_path: Path) -> Iterator[Running]:
 
 
 def test_one_sample_of_each_node_without_an_agent_there(home: Home, nodes: None) -> None:
-    home.evc("logger", "--once")
+    home.evc("logger", "--once", "--on", ",".join(EDGES))
     status: Any = home.json("status", "--on", ",".join(EDGES))
     for node in status["nodes"]:
         assert node["sample_age_s"] < 60 and 0 <= node["sample"]["idle"] <= 100
