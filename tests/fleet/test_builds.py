@@ -59,7 +59,7 @@ def test_a_builder_cut_off_from_the_registry_pulls_and_pushes_through_ssh(
 
 def test_failing_build_shows_its_step_and_last_lines(home: Home, tiny: Tiny) -> None:
     project = tiny("7")
-    (project / "Dockerfile").write_text("FROM python:3.11-slim\nRUN seq 1 100 && false\n")
+    (project / "Dockerfile").write_text("FROM small:1\nRUN seq 1 100 && false\n")
     done = home.evc("run", str(project), "--on", "edge01", code=1)
     assert "failed at 'build'" in done.stderr
     tail = re.findall(r"^  \| (.*)$", done.stderr, re.MULTILINE)

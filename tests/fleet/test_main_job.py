@@ -24,7 +24,7 @@ Tiny = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def first(home: Home) -> Any:
+def first(home: Home, slim: None) -> Any:
     """The first `evc run` of the example on machines that nobody registered, or not any more."""
     registered = [row["name"] for row in home.rows("SELECT name FROM node WHERE registered_at")]
     if registered:
@@ -224,7 +224,7 @@ def test_dockers_own_health_check_counts(home: Home, tiny: Tiny) -> None:
     config = project / "myEVCconfig.yaml"
     config.write_text(config.read_text().replace("start_period: 15", "start_period: 5"))
     (project / "Dockerfile").write_text(
-        "FROM python:3.11-slim\nWORKDIR /app\nCOPY . /app/\n"
+        "FROM small:1\nWORKDIR /app\nCOPY . /app/\n"
         "HEALTHCHECK --interval=1s --timeout=2s --retries=1 CMD false\n"
     )
     done = home.evc("run", str(project), "--on", "edge01", code=1)

@@ -121,7 +121,7 @@ def test_a_registry_that_runs_already_with_its_own_ca_and_an_account(
     home.evc("registry", "login", "shop", "--password-file", str(secret), code=1)
     fleets.write_private(secret, PASSWORD)
     home.evc("registry", "login", "shop", "--password-file", str(secret))
-    home.evc("registry", "import", "python:3.11-slim", "--or-bootstrap")
+    home.import_small()
 
     outcome = home.json("run", project, "--on", "edge01")
 
@@ -135,7 +135,7 @@ def test_a_registry_that_runs_already_with_its_own_ca_and_an_account(
     assert home.json("run", project, "--on", "edge01")["outcome"] == "nothing"
     assert PASSWORD not in home.on("edge01", "docker", "inspect", found["Id"])
     listed = {one["repository"] for one in home.json("registry", "list")}
-    assert {"library-python", "x86_64-model"} <= listed
+    assert {"library-small", "x86_64-model"} <= listed
 
 
 def test_without_tls_docker_is_reloaded_and_keeps_its_settings(
@@ -165,6 +165,7 @@ def test_without_tls_docker_is_reloaded_and_keeps_its_settings(
     assert settings == {"max-concurrent-downloads": 5}
 
 
+@pytest.mark.usefixtures("slim")
 def test_a_build_goes_through_proxy_and_mirrors_and_the_image_keeps_no_trace(
     home: Home, tiny: Tiny, config: Callable[[str], None], gateway: str
 ) -> None:
@@ -195,6 +196,7 @@ def test_a_build_goes_through_proxy_and_mirrors_and_the_image_keeps_no_trace(
     _holds_no_trace(home, found["Image"], done.stdout + done.stderr)
 
 
+@pytest.mark.usefixtures("slim")
 def test_a_build_trusts_a_companys_ca_and_the_image_does_not_hold_it(
     home: Home, tiny: Tiny, config: Callable[[str], None], gateway: str, tmp_path: Path
 ) -> None:
@@ -248,7 +250,7 @@ def test_a_dockerfile_that_would_keep_the_proxy_is_refused(
     home: Home, tiny: Tiny, config: Callable[[str], None]
 ) -> None:
     project = tiny("33", model="behind")
-    (project / "Dockerfile").write_text("FROM python:3.11-slim\nARG HTTP_PROXY\nCOPY . /app\n")
+    (project / "Dockerfile").write_text("FROM small:1\nARG HTTP_PROXY\nCOPY . /app\n")
     config("network: {http_proxy: 'http://192.0.2.1:3128'}\n")
     refused = home.evc("run", str(project), "--on", "edge03", code=2)
     assert "declares a proxy itself" in refused.stderr
@@ -272,12 +274,12 @@ def _bring_base(home: Home, place: str) -> None:
     """Push the base image over loopback, where this machine's Docker wants no TLS."""
     port = place.rpartition(":")[2]
     name = next(tag for one in home.engine.images.list() for tag in one.tags
-                if tag.startswith("evc-python:"))  # fmt: skip
-    target = f"127.0.0.1:{port}/library/python"
-    home.engine.images.get(name).tag(target, "3.11-slim")
-    lines: Any = home.engine.api.push(target, "3.11-slim", stream=True, decode=True)
+                if tag.startswith("evc-small-python:"))  # fmt: skip
+    target = f"127.0.0.1:{port}/library/small"
+    home.engine.images.get(name).tag(target, "1")
+    lines: Any = home.engine.api.push(target, "1", stream=True, decode=True)
     assert not [line for line in lines if "error" in line]
-    home.engine.images.remove(f"{target}:3.11-slim")
+    home.engine.images.remove(f"{target}:1")
 
 
 def _answers(client: RegistryClient) -> bool:
