@@ -1,28 +1,45 @@
-"""The order of tests: files that take long begin first, so that all workers end together."""
+"""The order of tests, and which run side by side, so that all workers end together."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Other workers keep the machine busy, which says nothing of an input; CI's own profile knows that.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if "CI" in os.environ else "busy")
 
-# Each of the first three begins with a fleet of its own, and those need it: in one nothing is
-# registered yet, in the other what is set for all models restarts all that there are.
-LONG = ("test_main_job", "test_settings", "test_logger", "test_faults", "test_swap_deaths",
-        "test_networks", "test_builds", "test_enroll", "test_nodes", "test_original",
-        "test_sentinels", "test_platforms", "test_camera")  # fmt: skip
+OTHERS = "others"
+# The files whose tests share a fleet. Each of the first three begins with one of its own, and those
+# need it: in one nothing is registered yet, in the other what is set for all models restarts all
+# that there are. The fourth worker has all the other tests, and needs no fleet.
+FLEETS = ("test_main_job", "test_settings", "test_logger", OTHERS, "test_faults",
+          "test_swap_deaths", "test_networks", "test_builds", "test_enroll", "test_nodes",
+          "test_original", "test_sentinels", "test_platforms", "test_camera")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_place)
+    items.sort(key=lambda item: FLEETS.index(_group(item.nodeid)))
 
 
-def _place(item: pytest.Item) -> int:
-    if item.get_closest_marker("fleet") is None:
-        return len(LONG) + 1
-    return LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG)
+def _group(nodeid: str) -> str:
+    file, _, _ = nodeid.partition(".py::")
+    folder, _, name = file.rpartition("/")
+    return name if folder == "tests/fleet" and name in FLEETS else OTHERS
+
+
+class WholeSuite(LoadScopeScheduling):
+    """Hands out a group of tests at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeSuite | None:
+    """Of less than the whole suite each file is handed out."""
+    whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    return WholeSuite(config, log) if whole else None
