@@ -67,8 +67,8 @@ def test_a_job_that_is_none_fails_its_node_alone(
 def test_silence_ends_the_following_and_signs_of_life_do_not(
     fleet: Fleet, program: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "SILENCE_SECONDS", 1.0)
-    program(f"for _ in range(6): print(flush=True); time.sleep(0.3)\n{DONE}\ntime.sleep(60)")
+    monkeypatch.setattr(follow, "SILENCE_SECONDS", 3.0)
+    program(f"for _ in range(8): print(flush=True); time.sleep(0.5)\n{DONE}\ntime.sleep(60)")
     began = time.monotonic()
     assert followed(fleet, BEGUN)["bad"]["step"] == "done"
     program("time.sleep(60)")
