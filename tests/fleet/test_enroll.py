@@ -53,6 +53,7 @@ for _ in range(100):
 print(there.recv(100))
 ssh.terminate()
 """
+WATCHER = "^python3 /var/lib/evc/[e]vc_node.pyz watch"
 
 
 @pytest.fixture(scope="module")
@@ -197,13 +198,18 @@ def test_from_the_first_boot_to_a_prediction(
 
 
 def test_the_tunnel_comes_back(home: Home, via: tuple[str, ...]) -> None:
-    """By its keeper when the connection dies; by cron when the keeper is gone too."""
+    """By its keeper when the connection dies; by cron when the keeper is gone too.
+
+    So does the watcher, in the same minute.
+    """
     home.on(FAR, "pkill", "-u", "evc", "-x", "ssh")
     home.until(FAR, "pgrep -u evc -x ssh")
     wait_until("the keeper connects again", lambda: answers(home))
     home.on(FAR, "pkill", "-f", "while :; do /usr/local/sbin/evc-tunnel")
     home.on(FAR, "pkill", "-u", "evc", "-x", "ssh")
+    home.on(FAR, "pkill", "-9", "-f", WATCHER)
     assert not answers(home)
+    home.until(FAR, f"pgrep -f '{WATCHER}'", 120)
     home.until(FAR, "pgrep -u evc -x ssh", 120)
     wait_until("cron started the keeper again", lambda: answers(home))
 
