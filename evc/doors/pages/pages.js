@@ -6,12 +6,22 @@ const every = Number(document.querySelector("main").dataset.every);
 const sight = new IntersectionObserver(seen, { rootMargin: "50px" });
 const drawn = [];
 
+// Again after each pause (ms): a browser drops what it asks while the machine's network changes.
+async function ask(source, pauses = [100, 400, 1000]) {
+  try {
+    const answer = await fetch(source);
+    return { ok: answer.ok, text: await answer.text() };
+  } catch (dropped) {
+    if (!pauses.length) throw dropped;
+    await new Promise((go) => setTimeout(go, pauses[0]));
+    return ask(source, pauses.slice(1));
+  }
+}
+
 async function draw(picture) {
   try {
-    const source = picture.dataset.source;
-    // Once more: a browser drops what it asks while the machine's network changes.
-    const answer = await fetch(source).catch(() => fetch(source)), text = await answer.text();
-    if (!answer.ok) {
+    const { ok, text } = await ask(picture.dataset.source);
+    if (!ok) {
       problem(picture, text);
       return;
     }
