@@ -70,4 +70,4 @@ def log(root: str, log: str, *words: str) -> None:
     logger.BATCH_SECONDS = 0.1
     jobs.AT_ONCE = ("rollups", "places")
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), 2)
-    evc.main(["-C", root, "logger", *words], prog_name="evc", standalone_mode=False)
+    sys.exit(evc.main(["-C", root, "logger", *words], prog_name="evc", standalone_mode=False))

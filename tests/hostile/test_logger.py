@@ -5,8 +5,7 @@ The node is this machine, so that the agent can be a program of the test's own.
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from evc.doors.fleet import Fleet
 from evc.runbooks import nodes as inventory
 from evc.runbooks import plays
 from evc.runbooks.init import init
+from tests import forked
 
 BEGIN = """
 import json, sys, time
@@ -65,13 +65,15 @@ def log(fleet: Fleet) -> Iterator[Any]:
             home = Path(plays.home(fleet, inventory.everyone(opened)[0]))
             home.mkdir()
             (home / "evc_agent.py").write_text(BEGIN + agent + END)
-            command = [sys.executable, "-m", "evc", "-C", str(fleet.root), "logger"]
-            logger = subprocess.Popen([*command, "--duration", "50"], stderr=subprocess.DEVNULL)
+            words = (str(fleet.root), os.devnull, "--duration", "50")
+            logger = forked.FORKS.Process(target=forked.log, args=words)
+            logger.start()
             try:
                 until_stored(opened, 900)
             finally:
                 logger.terminate()
-                assert logger.wait(timeout=10) == 0
+                logger.join(10)
+                assert logger.exitcode == 0
             found = [row["seq"] for row in opened.rows("SELECT seq FROM sample ORDER BY seq")]
             dropped = opened.rows("SELECT what, count FROM dropped")
             assert opened.rows("SELECT name FROM logged_node") == [{"name": "here"}]
