@@ -15,13 +15,15 @@ SSH_DEADLINE_S = 60
 ENGINE_DEADLINE_S = 120
 PAUSE_S = 0.25
 VERSION = ["timeout", "5", "docker", "version", "--format", "{{.Server.Version}}"]
+# Far cheaper than to ask an engine that is not there yet, again and again.
+LISTENING = ["timeout", "5", "sh", "-c", "until [ -S /run/docker.sock ]; do sleep 0.1; done"]
 
 
 def ready(node: LabNode, container: str | None, stop: Event) -> None:
     """Return when SSH on `node` answers, and the engine inside `container`; raises EvcError."""
     until(lambda: answers_ssh(node.address, node.port), SSH_DEADLINE_S, stop, "SSH")
     if container:
-        until(lambda: bool(engine_version(container)), ENGINE_DEADLINE_S, stop, "Docker")
+        until(lambda: _answers(container), ENGINE_DEADLINE_S, stop, "Docker")
 
 
 def until(check: Callable[[], bool], deadline_s: float, stop: Event, what: str) -> None:
@@ -43,9 +45,18 @@ def answers_ssh(address: str, port: int) -> bool:
 
 def engine_version(container: str) -> str | None:
     """The version of the engine inside `container`; None when it does not answer (yet)."""
+    return _said(container, VERSION)
+
+
+def _answers(container: str) -> bool:
+    """Whether the engine inside does, by a few seconds from now."""
+    return _said(container, LISTENING) is not None and bool(engine_version(container))
+
+
+def _said(container: str, command: list[str]) -> str | None:
+    """By a command inside; None when that fails."""
     try:
-        found = engine.connect().containers.get(container)
-        code, said = found.exec_run(VERSION, stderr=False)
+        code, said = engine.connect().containers.get(container).exec_run(command, stderr=False)
     except OSError:  # the SDK's errors are OSErrors: the container is stopped or paused
         return None
     return said.decode().strip() if code == 0 and isinstance(said, bytes) else None
