@@ -205,6 +205,7 @@ def test_the_tunnel_comes_back(home: Home, via: tuple[str, ...]) -> None:
     home.on(FAR, "pkill", "-u", "evc", "-x", "ssh")
     home.until(FAR, "pgrep -u evc -x ssh")
     wait_until("the keeper connects again", lambda: answers(home))
+    home.until(FAR, f"pgrep -f '{WATCHER}'", 120)  # cron's first minute may not be there yet
     home.on(FAR, "pkill", "-f", "while :; do /usr/local/sbin/evc-tunnel")
     home.on(FAR, "pkill", "-u", "evc", "-x", "ssh")
     home.on(FAR, "pkill", "-9", "-f", WATCHER)
