@@ -149,7 +149,7 @@ def test_whatever_is_cut_or_killed_nothing_is_missing_and_nothing_double(
         for turn in range(1, KILLS):
             if turn % 20 == 1:
                 sample_fast(home, "edge03")
-            logger.killed_as_a_position_moves(*(() if turn % 5 == 1 else ("--on", "edge03")))
+            logger.killed_as_a_position_moves(*(() if turn % 10 == 1 else ("--on", "edge03")))
         logger.start()
 
     wrote = {node: kept(home, node) for node in EDGES}
