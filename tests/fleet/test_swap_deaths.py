@@ -47,11 +47,11 @@ sys.exit(swap.main([]))
 SETTLED = f"""
 import sys, time
 sys.path.insert(0, "/var/lib/evc/evc_node.pyz")
-import engine, health, journal, swap
+import engine, health, home, journal, swap
 check = {{"host": "127.0.0.1", "port": {port(MODEL)}, "http": "/health"}}
 def settled():
     found = swap.ours("{MODEL}")
-    finished = journal.Journal(swap.folder("{MODEL}")).finished()
+    finished = journal.Journal(home.model("{MODEL}")).finished()
     return finished and len(found) == 1 and not health.look(found[0]["Id"], check)
 deadline = time.monotonic() + {BAR_SECONDS}
 while True:

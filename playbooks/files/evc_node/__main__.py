@@ -4,34 +4,25 @@ One zip of plain Python >= 3.8, standard library only. Reads its orders as JSON 
 with JSON lines on stdout. Runs as the user `evc`; `insecure` alone, at registration, as root.
 """
 
+import importlib
 import sys
 
-import build
-import clear
-import context
-import follow
-import insecure
-import probe
-import sampling
-import settings
-import swap
-import trust
-import watch
-
+# Command → its module and function. Only that module is loaded: small boards compile slowly.
 COMMANDS = {
-    "probe": probe.main,
-    "swap": swap.main,
-    "pull": swap.pull,
-    "settings": settings.main,
-    "context": context.main,
-    "build": build.main,
-    "clear": clear.main,
-    "follow": follow.main,
-    "insecure": insecure.main,
-    "trust": trust.main,
-    "sample": sampling.main,
-    "watch": watch.main,
+    "probe": ("probe", "main"),
+    "swap": ("swap", "main"),
+    "pull": ("swap", "pull"),
+    "settings": ("settings", "main"),
+    "context": ("context", "main"),
+    "build": ("build", "main"),
+    "clear": ("clear", "main"),
+    "follow": ("follow", "main"),
+    "insecure": ("insecure", "main"),
+    "trust": ("trust", "main"),
+    "sample": ("sampling", "main"),
+    "watch": ("watch", "main"),
 }
 
 if __name__ == "__main__":
-    sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
+    module, function = COMMANDS[sys.argv[1]]
+    sys.exit(getattr(importlib.import_module(module), function)(sys.argv[2:]))

@@ -4,7 +4,6 @@ import json
 import time
 from pathlib import Path
 
-import swap
 from journal import FINAL, Journal
 
 ALIVE_SECONDS = 10.0
@@ -51,10 +50,17 @@ def _take_over(journal, recover):
         journal.step("failed", reason="its process was killed")
 
 
+def _recover(journal):
+    """Only here is the rest of the program needed, which takes twice as long to load."""
+    import swap
+
+    swap.recover_quietly(journal)
+
+
 def main(arguments):
     """`follow FOLDER JOB`: print its entries as JSON lines; an empty one is a sign of life."""
     folder, job = arguments
-    recover = swap.recover_quietly if Path(folder).parent.name == "models" else None
+    recover = _recover if Path(folder).parent.name == "models" else None
     for entry in follow(folder, job, recover):
         shown = {name: value for name, value in (entry or {}).items() if name != "order"}
         print(json.dumps(shown) if entry else "", flush=True)

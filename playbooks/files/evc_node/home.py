@@ -1,6 +1,7 @@
 """Where EVC keeps its things on a node, and the registry logins among them."""
 
 import base64
+import fcntl
 import json
 import os
 import tempfile
@@ -22,6 +23,23 @@ def replace(path, data, mode=0o600):
     except OSError:
         os.unlink(draft)
         raise
+
+
+def model(name):
+    """The folder of a model, in which a swap has its journal."""
+    return HOME / "models" / name
+
+
+def held(lock):
+    """Whether a process holds the lock that this file is."""
+    try:
+        with lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # nobody ever took it
+    return False
 
 
 def login(host):

@@ -21,6 +21,7 @@ class Journal:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.path = self.folder / "journal"
+        self._read = None, []
 
     def begin(self, order):
         """Start anew: the old journal is replaced by one that holds the order."""
@@ -42,12 +43,16 @@ class Journal:
         self._append(_line(name, dict(details, progress=True)), sync=False)
 
     def entries(self):
-        """All whole lines; a torn last one is left out."""
+        """All whole lines; a torn last one is left out. Those who follow ask often: read anew
+        is what changed."""
         try:
-            text = self.path.read_text()
+            found = os.stat(str(self.path))
+            mark = found.st_ino, found.st_size, found.st_mtime_ns
+            if mark != self._read[0]:
+                self._read = mark, _whole(self.path.read_text())
         except OSError:
             return []
-        return [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
+        return self._read[1]
 
     def steps(self):
         """Name → entry of each step reached."""
@@ -93,6 +98,10 @@ def detached(work):
     with contextlib.suppress(BaseException):
         work()
     os._exit(0)
+
+
+def _whole(text):
+    return [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
 
 
 def _line(name, details):

@@ -15,8 +15,6 @@ from pathlib import Path
 import engine
 import home
 import insecure
-import swap
-import watch
 from journal import Journal
 
 L4T_RELEASE = Path("/etc/nv_tegra_release")
@@ -44,7 +42,7 @@ def look(order):
         "facts": facts(),
         "certs": _certs(),
         "login": _digest(home.DOCKER_CONFIG / "config.json"),
-        "watching": watch.running(),
+        "watching": home.held(home.HOME / "watch.lock"),
         "engine": None,
         "engine_problem": "",
         "models": [],
@@ -103,7 +101,7 @@ def _model(found):
         "restart": detail["HostConfig"]["RestartPolicy"]["Name"],
         "started_at": detail["State"]["StartedAt"],
         "restarts": detail["RestartCount"],
-        "swapping": not Journal(swap.folder(labels["evc.model"])).finished(),
+        "swapping": not Journal(home.model(labels["evc.model"])).finished(),
     }
 
 

@@ -3,7 +3,6 @@
 The agent itself sees to it that a second one ends at once, and that a newer one takes over.
 """
 
-import fcntl
 import os
 import sys
 
@@ -21,17 +20,5 @@ def main(_arguments):
 def keep():
     """Start the agent, in a process of its own, if it is there and does not run."""
     agent = str(home.HOME / AGENT)
-    if os.path.exists(agent) and not running():
+    if os.path.exists(agent) and not home.held(home.HOME / "ring" / "lock"):
         detached(lambda: os.execv(sys.executable, [sys.executable, agent, "sample"]))
-
-
-def running():
-    """Whether a sampler writes this node's ring."""
-    try:
-        with (home.HOME / "ring" / "lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False  # no ring yet
-    return False

@@ -25,7 +25,7 @@ SETTLE_SECONDS = 2.0
 def main(_arguments):
     """Read an order as JSON from stdin, start the swap in the background, say where to follow."""
     order = json.load(sys.stdin)
-    journal = Journal(folder(order["model"]))
+    journal = Journal(home.model(order["model"]))
     lock = journal.try_lock()
     if lock is None:
         print(json.dumps({"error": "another swap of %s is under way" % order["model"]}))
@@ -37,10 +37,6 @@ def main(_arguments):
     detached(lambda: run(journal))
     print(json.dumps({"folder": str(journal.folder), "job": order["id"]}))
     return 0
-
-
-def folder(model):
-    return home.HOME / "models" / model
 
 
 def ours(model):
@@ -210,6 +206,6 @@ def recover_quietly(journal):
 
 def _remember(order):
     """Keep the order that serves now: what it was, for the node itself and for a look by hand."""
-    draft = folder(order["model"]) / "current.draft"
+    draft = home.model(order["model"]) / "current.draft"
     draft.write_text(json.dumps(order, indent=1))
-    draft.replace(folder(order["model"]) / "current.json")
+    draft.replace(home.model(order["model"]) / "current.json")

@@ -46,13 +46,3 @@ def recover_all():
             with lock, contextlib.suppress(engine.EngineError):
                 if not journal.finished():
                     swap.recover(journal)
-
-
-def running():
-    """Whether a watcher lives on this node."""
-    try:
-        with (home.HOME / "watch.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False
