@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from conftest import Home
 
 from tests import forked
@@ -37,16 +38,16 @@ class CommandLines:
     YOUNG_SECONDS = 1.0
 
     def __init__(self) -> None:
-        self._until = dict[Path, float]()
+        self._until = dict[int, float]()
 
     def look(self) -> Iterator[tuple[str, bytes]]:
         """Where each is, and what it is; those that were there at the first look are young too."""
         now = time.monotonic()
-        there = [one for one in Path("/proc").iterdir() if one.name.isdigit()]
-        self._until = {one: self._until.get(one, now + self.YOUNG_SECONDS) for one in there}
+        until = now + self.YOUNG_SECONDS
+        self._until = {one: self._until.get(one, until) for one in psutil.pids()}
         for process in (one for one, until in self._until.items() if now < until):
             with contextlib.suppress(OSError):  # it is gone
-                yield str(process), (process / "cmdline").read_bytes()
+                yield f"process {process}", Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 @dataclass
