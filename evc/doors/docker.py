@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import tarfile
@@ -22,14 +23,20 @@ Say = Callable[[str], None]
 def connect() -> docker.DockerClient:
     """A client of the engine on this machine; raises EvcError when none answers."""
     try:
-        client = docker.from_env(timeout=120)
+        client = docker.from_env(version=_api_version(), timeout=120)
         client.ping()
         return client
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise EvcError(
             f"no Docker engine answers on this machine ({_short(error)})",
             "start it, or let `evc doctor --fix` install and start one",
         ) from None
+
+
+@functools.cache
+def _api_version() -> str:
+    """What the library and this engine both speak; to answer, the engine runs two programs."""
+    return str(docker.from_env(timeout=120).api.api_version)
 
 
 def has_image(client: docker.DockerClient, name: str) -> bool:
