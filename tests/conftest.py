@@ -14,12 +14,12 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("ci" if "CI" in os.environ else "busy")
 
 OTHERS = "others"
-# The files whose tests share a fleet. Each of the first three begins with one of its own, and those
-# need it: in one nothing is registered yet, in the other what is set for all models restarts all
-# that there are. The fourth worker has all the other tests, and needs no fleet.
-FLEETS = ("test_main_job", "test_settings", "test_logger", OTHERS, "test_sentinels",
-          "test_faults", "test_nodes", "test_networks", "test_enroll", "test_builds",
-          "test_swap_deaths", "test_original", "test_camera", "test_platforms")  # fmt: skip
+# The files whose tests share a fleet, the longest first. The first three begin with one of their
+# own, and need it: in one nothing is registered yet, in the other what is set for all models
+# restarts all that there are. The fourth worker has all the other tests, and needs no fleet.
+FLEETS = ("test_main_job", "test_settings", "test_logger", OTHERS, "test_faults", "test_enroll",
+          "test_swap_deaths", "test_networks", "test_builds", "test_platforms", "test_nodes",
+          "test_original", "test_sentinels", "test_camera")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from evc.doors import store
 from evc.doors.fleet import Fleet
 from evc.runbooks import base_images
 from evc.runbooks.init import init
+from evc.runbooks.lab import image as lab_image
 from tests import forked
 
 # Helpers whose failed assertions say what they compared, as those of a test do.
@@ -68,9 +70,7 @@ class Home:
 
     def import_small(self) -> None:
         """Into the registry that the fleet has now, as `small:1`."""
-        dockerfile = SMALL.format(python=base_images.python(print))
-        name = base_images.image("evc-small-python", dockerfile, print)
-        self.evc("registry", "import", name, "--as", "small:1")
+        self.evc("registry", "import", small(), "--as", "small:1")
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         with store.opened(self.fleet.database, fleets.share() / "db") as opened:
@@ -120,6 +120,12 @@ class Home:
         return found
 
 
+def small() -> str:
+    """The name of the base of most releases on this machine's engine."""
+    dockerfile = SMALL.format(python=base_images.python(print))
+    return base_images.image("evc-small-python", dockerfile, print)
+
+
 def port(model: str) -> int:
     """Where a `tiny` project of this name serves."""
     return 8100 + zlib.crc32(model.encode()) % 800
@@ -143,6 +149,15 @@ def cut_off(home: Home, node: str) -> Iterator[None]:
         yield
     finally:
         home.on(node, "iptables", "-F", "OUTPUT")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def images(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """On a new machine one worker makes what all fleets stand on, while the others wait for it."""
+    with (tmp_path_factory.getbasetemp().parent / "images").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lab_image.image(print)
+        small()
 
 
 @pytest.fixture(scope="session")
