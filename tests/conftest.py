@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 # Other workers keep the machine busy, which says nothing of an input; CI's own profile knows that.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,9 +18,9 @@ OTHERS = "others"
 # The files whose tests share a fleet, the longest first. The first three begin with one of their
 # own, and need it: in one nothing is registered yet, in the other what is set for all models
 # restarts all that there are. The fourth worker has all the other tests, and needs no fleet.
-FLEETS = ("test_main_job", "test_settings", "test_logger", OTHERS, "test_faults", "test_enroll",
-          "test_swap_deaths", "test_networks", "test_builds", "test_platforms", "test_nodes",
-          "test_original", "test_sentinels", "test_camera")  # fmt: skip
+FLEETS = ("test_main_job", "test_settings", "test_logger", OTHERS, "test_faults", "test_networks",
+          "test_builds", "test_enroll", "test_swap_deaths", "test_nodes", "test_platforms",
+          "test_original", "test_camera", "test_sentinels")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,10 +34,14 @@ def _group(nodeid: str) -> str:
 
 
 class WholeSuite(LoadScopeScheduling):
-    """Hands out a group of tests at a time."""
+    """Hands out a group of tests at a time, the next to whoever begins its last test."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _group(nodeid)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
+            super()._reschedule(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeSuite | None:
