@@ -38,11 +38,12 @@ class Home:
         return run(["docker", "exec", f"evc-{self.fleet.id}-{node}", *command])
 
     def tiny(self, folder: Path, version: str) -> Path:
-        """The small test project at a version, in `folder`."""
+        """The small test project at a version, in `folder`, on the base that users have."""
         project = folder / f"tiny-{version}"
         shutil.copytree(TINY, project)
         config = project / "myEVCconfig.yaml"
-        config.write_text(config.read_text().replace("version: 0", f"version: {version}"))
+        text = config.read_text().replace("version: 0", f"version: {version}")
+        config.write_text(text.replace("base: small:1\n", ""))
         (project / "fault").write_text("none")
         return project
 
