@@ -74,6 +74,20 @@ def test_following_a_job_whose_process_died(program: dict[str, ModuleType], tmp_
     assert entries[-1]["step"] == "failed" and "killed" in entries[-1]["reason"]
 
 
+def test_following_a_swap_whose_program_died_brings_it_to_its_end(
+    program: dict[str, ModuleType],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    journal = program["journal"].Journal(tmp_path / "models" / "tiny")
+    journal.begin({"id": "1"})
+    monkeypatch.setattr(program["swap"], "recover", lambda journal: journal.step("reverted"))
+    assert program["follow"].main([str(journal.folder), "1"]) == 0
+    said = [json.loads(line)["step"] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["begin", "reverted"]
+
+
 def test_following_ends_when_another_job_begins(
     program: dict[str, ModuleType], tmp_path: Path
 ) -> None:
