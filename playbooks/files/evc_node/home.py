@@ -38,7 +38,7 @@ def held(lock):
     except BlockingIOError:
         return True
     except OSError:
-        return False  # nobody ever took it
+        return False  # there is none: nobody ever took it
     return False
 
 
