@@ -88,7 +88,6 @@ def _peer(made: Home, folder: Path) -> None:
     shared = {
         **trust.variables(made.fleet),
         "evc_home": plays.HOME,
-        "evc_owner": plays.USER,
         "evc_adopt": False,
     }
     each, orders = (

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pwd
 import shlex
 import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import Any
 
 from evc.doors import ansible, ssh
 from evc.doors import fleet as fleets
-from evc.doors.ansible import Connection, OnTask, Result
+from evc.doors.ansible import Connection, OnTask, Result, folders
 from evc.doors.fleet import Fleet
 from evc.pure.inventory import Node
 from evc.runbooks import generations
@@ -48,14 +45,13 @@ def play(
     """
     generations.refuse(fleet)
     connection = Connection(known_hosts or fleet.known_hosts, fleet.sockets)
-    with tempfile.TemporaryDirectory(prefix="evc-orders-") as folder:
+    with folders.private() as folder:
         hosts = {}
         for node in nodes:
             host = _login(fleet, node) if as_login else _own(fleet, node)
-            host |= {"evc_home": home(fleet, node), "evc_owner": owner(node)}
-            host |= (each or {}).get(node.name, {})
+            host |= {"evc_home": home(fleet, node), **(each or {}).get(node.name, {})}
             if orders and node.name in orders:
-                file = Path(folder) / node.name
+                file = folder / node.name
                 fleets.write_private(file, json.dumps(orders[node.name]))
                 host["evc_order_file"] = str(file)
             hosts[node.name] = host
@@ -67,11 +63,6 @@ def play(
 def home(fleet: Fleet, node: Node) -> str:
     """Where EVC keeps its things on a node; on the controller that is in the fleet folder."""
     return str(fleet.database.parent / "node") if node.local else HOME
-
-
-def owner(node: Node) -> str:
-    """The account they belong to: EVC's own, on the controller that of whoever runs EVC."""
-    return pwd.getpwuid(os.getuid()).pw_name if node.local else USER
 
 
 def command(fleet: Fleet, node: Node, *words: str) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evc.doors import ansible
 from evc.doors import fleet as fleets
 from evc.doors.fleet import Fleet
 from evc.pure.inventory import Node
@@ -44,7 +45,7 @@ def expected(fleet: Fleet, node: Node) -> Trust:
 def variables(fleet: Fleet) -> dict[str, Any]:
     """The variables of `copy_cert.yaml` and `tasks/trust.yaml` that are the same for all nodes."""
     return {
-        "evc_program": str(plays.program(fleet)),
+        "evc_program": ansible.script(plays.program(fleet)),
         "evc_insecure": registry.load(fleet).insecure,
         "evc_mark": fleet.id,
     }
@@ -55,11 +56,9 @@ def each(
 ) -> dict[str, dict[str, Any]]:
     """Its variables by node; `parts` are those to bring, by node (default: all)."""
     reg = registry.load(fleet)
-    found = _logins(fleet, reg, nodes)
     return {
         node.name: {
             "evc_certs": [f"{CERTS}/{host}" for host in _registries(reg, node)],
-            "evc_login": str(_login_file(fleet, node, found[node.name])),
             "evc_parts": parts[node.name] if parts else list(PARTS),
         }
         for node in nodes
@@ -79,12 +78,14 @@ def orders(
     reg = registry.load(fleet)
     ca = reg.ca.read_bytes().decode("utf-8", "surrogateescape") if reg.ca else ""
     marks = {"controller": generations.mark(fleet), "fleet": fleet.id}
-    found = {}
+    found, given = {}, _logins(fleet, reg, nodes)
     for node in nodes:
         wanted = parts[node.name] if parts else PARTS
+        login = _login_file(fleet, node, given[node.name])
         found[node.name] = {
             "ca": dict.fromkeys(_registries(reg, node), ca) if "ca" in wanted else {},
             "marks": marks if "mark" in wanted else {},
+            "login": login.read_text() if "login" in wanted else "",
             "key": key,
         }
     return found

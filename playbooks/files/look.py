@@ -1,14 +1,11 @@
-"""What root finds on a machine before EVC changes anything: python3 -c LOOK HOME FOLDER…
+"""What root finds on a machine before EVC changes anything: look.py HOME
 
-Says as JSON which fleet's mark is in HOME, what there is to build on, and which of FOLDER… somebody
-else made, or made something else of.
+Says as JSON which fleet's mark is in HOME, and what there is to build on.
 """
 
 import grp
 import json
 import os
-import pwd
-import stat
 import sys
 
 
@@ -20,29 +17,19 @@ def mark(home):
         return ""
 
 
-def known(lookup, name):
+def has_group(name):
     try:
-        return lookup(name)
+        return grp.getgrnam(name) is not None
     except KeyError:
-        return None
-
-
-def foreign(path, owner):
-    try:
-        found = os.lstat(path)
-    except OSError:
         return False
-    return not stat.S_ISDIR(found.st_mode) or found.st_uid != owner
 
 
-evc = known(pwd.getpwnam, "evc")
 print(
     json.dumps(
         {
             "mark": mark(sys.argv[1]),
-            "docker": known(grp.getgrnam, "docker") is not None,
+            "docker": has_group("docker"),
             "systemd": os.path.isdir("/run/systemd/system"),
-            "foreign": [path for path in sys.argv[2:] if foreign(path, evc and evc.pw_uid)],
         }
     )
 )

@@ -53,6 +53,15 @@ class Connection:
     sockets: Path
 
 
+def script(path: Path) -> str:
+    """A file of the controller's as `ansible.builtin.script` takes it: in quotes it does not hold.
+
+    Whoever has both kinds in a folder's name hears from Ansible that there is no such file.
+    """
+    quote = '"' if "'" in str(path) else "'"
+    return f"{quote}{path}{quote}"
+
+
 def play(
     playbook: Path,
     hosts: Mapping[str, Mapping[str, Any]],
@@ -126,6 +135,7 @@ def _environment(connection: Connection, folder: Path) -> dict[str, str]:
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_NOCOLOR": "True",
         "ANSIBLE_SSH_ARGS": " ".join(ssh),
+        "ANSIBLE_SSH_USETTY": "False",  # it would mix what a script says with its errors
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(connection.sockets),
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_FORKS": str(FORKS),

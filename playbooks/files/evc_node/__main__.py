@@ -1,7 +1,8 @@
 """EVC's program on a node: `python3 evc_node.pyz COMMAND`, for those below.
 
-One zip of plain Python >= 3.8, standard library only. Reads its orders as JSON on stdin, answers
-with JSON lines on stdout. Runs as the user `evc`; `insecure` alone, at registration, as root.
+One zip of plain Python >= 3.8, standard library only. Reads its orders as JSON, on stdin or in a
+file that is named last, and answers with JSON lines on stdout. Runs as the user `evc`; `install`
+and `insecure`, at registration, as root.
 """
 
 import importlib
@@ -14,10 +15,12 @@ COMMANDS = {
     "pull": ("swap", "pull"),
     "settings": ("settings", "main"),
     "context": ("context", "main"),
+    "keep": ("context", "keep"),
     "build": ("build", "main"),
     "clear": ("clear", "main"),
     "follow": ("follow", "main"),
     "insecure": ("insecure", "main"),
+    "install": ("install", "main"),
     "trust": ("trust", "main"),
     "sample": ("sampling", "main"),
     "watch": ("watch", "main"),

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -27,9 +26,9 @@ class BuildError(Exception):
     """A step went wrong; the message says what."""
 
 
-def main(_arguments):
-    """Read an order as JSON from stdin, start the build in the background, say where to follow."""
-    order = json.load(sys.stdin)
+def main(arguments):
+    """Read an order, start the build in the background, say where to follow."""
+    order = home.order(arguments)
     journal = Journal(folder(order["id"]))
     lock = journal.try_lock()
     if lock is None:

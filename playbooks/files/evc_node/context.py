@@ -5,6 +5,7 @@ The parts of a context are named by their content: what is here is not sent agai
 
 import json
 import os
+import shutil
 import sys
 
 import home
@@ -22,6 +23,16 @@ def main(_arguments):
     missing = [name for name, size in asked["parts"].items() if use(name) != size]
     reaches = {place: probe.reaches(place) for place in asked["registries"]}
     print(json.dumps({"missing": missing, "reaches": reaches}))
+    return 0
+
+
+def keep(arguments):
+    """Take in a part: NAME, and the FILE that it comes in."""
+    name, file = arguments
+    draft = parts() / ("%s.%d" % (name, os.getpid()))
+    shutil.move(file, str(draft))  # at once, unless it comes from another disk
+    draft.chmod(0o600)
+    draft.rename(parts() / name)
     return 0
 
 

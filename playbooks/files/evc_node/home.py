@@ -4,12 +4,19 @@ import base64
 import fcntl
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 HOME = Path(os.environ.get("EVC_NODE_HOME", "/var/lib/evc"))
+PROGRAM = HOME / "evc_node.pyz"
 DOCKER_CONFIG = HOME / "docker"
 CERTS = Path(os.environ.get("EVC_DOCKER_CERTS", "/etc/docker/certs.d"))
+
+
+def order(arguments):
+    """What EVC asks for, as JSON: in the file that is named, else on stdin."""
+    return json.loads(Path(arguments[0]).read_text() if arguments else sys.stdin.read())
 
 
 def replace(path, data, mode=0o600):

@@ -8,7 +8,6 @@ at every step, so that a power cut needs nobody.
 
 import contextlib
 import json
-import sys
 import time
 
 import engine
@@ -22,9 +21,9 @@ STEPS = ("pull", "create", "stop-old", "start", "healthy", "commit", "promote", 
 SETTLE_SECONDS = 2.0
 
 
-def main(_arguments):
-    """Read an order as JSON from stdin, start the swap in the background, say where to follow."""
-    order = json.load(sys.stdin)
+def main(arguments):
+    """Read an order, start the swap in the background, say where to follow."""
+    order = home.order(arguments)
     journal = Journal(home.model(order["model"]))
     lock = journal.try_lock()
     if lock is None:
@@ -59,9 +58,9 @@ def run(journal):
     _finish(journal, order, container)
 
 
-def pull(_arguments):
-    """Read an order from stdin and fetch its previous image, so that a rollback finds it."""
-    order = json.load(sys.stdin)
+def pull(arguments):
+    """Read an order and fetch its previous image, so that a rollback finds it."""
+    order = home.order(arguments)
     journal = Journal(home.HOME / "pulls" / order["model"])
     lock = journal.try_lock()
     if lock is None:

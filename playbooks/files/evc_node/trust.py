@@ -1,23 +1,24 @@
-"""What makes a node this fleet's: EVC's key, the registry's CA, and the marks of its own."""
+"""What makes a node this fleet's: EVC's key, the registry's CA and login, the marks of its own."""
 
 import json
 import os
-import sys
 
 import home
 
 
-def main(_arguments):
-    """Write {"key", "ca": {HOST:PORT: text}, "marks": {name: text}}; say if any is new.
+def main(arguments):
+    """Write {"key", "login", "ca": {HOST:PORT: text}, "marks": {name: text}}; say if any is new.
 
-    Without a key the one that is there stays.
+    Without a key, or a login, the one that is there stays.
     """
-    order = json.load(sys.stdin)
-    _folder(home.DOCKER_CONFIG, 0o700)  # the login comes behind this
+    order = home.order(arguments)
+    _folder(home.DOCKER_CONFIG, 0o700)
     for host in order["ca"]:
         _folder(home.CERTS / host, 0o755)
     files = [(home.CERTS / host / "ca.crt", text, 0o644) for host, text in order["ca"].items()]
     files += [(home.HOME / name, text, 0o644) for name, text in order["marks"].items()]
+    if order["login"]:
+        files.append((home.DOCKER_CONFIG / "config.json", order["login"], 0o600))
     if order["key"]:
         _folder(home.HOME / ".ssh", 0o700)
         files.append((home.HOME / ".ssh" / "authorized_keys", order["key"] + "\n", 0o600))

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import pwd
 import struct
 import subprocess
 import sys
@@ -191,6 +192,7 @@ def test_a_node_is_a_fleets_by_its_ca_and_marks_to_the_byte(
     monkeypatch.setattr(program["home"], "CERTS", tmp_path / "certs.d")
     ca = b"# M\xfcller\r\n-----BEGIN CERTIFICATE-----\r\n"
     order = {
+        "login": '{"auths": {}}',
         "ca": {"r:5443": ca.decode("utf-8", "surrogateescape")},
         "marks": {"controller": "c:1", "fleet": "f"},
         "key": "ssh-ed25519 AAAA evc",
@@ -200,7 +202,9 @@ def test_a_node_is_a_fleets_by_its_ca_and_marks_to_the_byte(
         assert program["trust"].main([]) == 0
         assert json.loads(capsys.readouterr().out) == {"changed": changed}
         key = (".ssh/authorized_keys", b"ssh-ed25519 AAAA evc\n", 0o600)
-        for path, data, mode in (("certs.d/r:5443/ca.crt", ca, 0o644), ("fleet", b"f", 0o644), key):
+        login = ("docker/config.json", b'{"auths": {}}', 0o600)
+        mark = ("fleet", b"f", 0o644)
+        for path, data, mode in (("certs.d/r:5443/ca.crt", ca, 0o644), mark, login, key):
             assert (tmp_path / path).read_bytes() == data
             assert (tmp_path / path).stat().st_mode & 0o777 == mode
         for path, mode in ((".ssh", 0o700), ("docker", 0o700), ("certs.d/r:5443", 0o755)):
@@ -211,19 +215,43 @@ def test_a_node_is_a_fleets_by_its_ca_and_marks_to_the_byte(
 
 
 def test_what_root_finds_before_anything_is_changed(tmp_path: Path) -> None:
-    """A folder that another user made, or a link in its place, is not EVC's; one to come is."""
     (tmp_path / "fleet").write_bytes(b"0123456789ab\n" + b"\xff" * 100)
-    (tmp_path / "others").mkdir()
-    (tmp_path / "link").symlink_to("/etc")
-    folders = [str(tmp_path / name) for name in ("others", "link", "to-come")]
-    words = [sys.executable, "-c", (FILES / "look.py").read_text(), str(tmp_path), *folders]
+    words = [sys.executable, str(FILES / "look.py"), str(tmp_path)]
     found = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
     assert found["mark"].startswith("0123456789ab\n") and len(found["mark"]) <= 64
-    assert found["foreign"] == folders[:2]
     assert (found["docker"], found["systemd"]) == (
         subprocess.run(["getent", "group", "docker"], capture_output=True).returncode == 0,
         Path("/run/systemd/system").is_dir(),
     )
+
+
+def test_a_program_is_put_in_its_place_once(
+    program: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is there stays the same file: a follower may still load modules from it."""
+    came, place = tmp_path / "came.pyz", tmp_path / "evc_node.pyz"
+    monkeypatch.setattr(sys, "argv", [str(came), "install"])
+    seen = set()
+    for data, times in ((b"one", 2), (b"two", 1)):
+        came.write_bytes(data)
+        for _ in range(times):
+            assert program["install"].main([]) == 0
+            assert (place.read_bytes(), place.stat().st_mode & 0o777) == (data, 0o755)
+            seen.add(place.stat().st_ino)
+    assert len(seen) == 2
+
+
+def test_a_link_in_the_place_of_a_folder_is_not_followed(
+    program: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    user, others, link = pwd.getpwuid(os.getuid()), tmp_path / "others", tmp_path / "link"
+    others.mkdir()
+    link.symlink_to("/etc")
+    program["install"]._take_over(str(others), user)
+    program["install"]._take_over(str(tmp_path / "to-come"), user)
+    assert not (tmp_path / "to-come").exists()
+    with pytest.raises(SystemExit, match=f"{link} is no folder"):
+        program["install"]._take_over(str(link), user)
 
 
 def test_of_a_context_is_missing_what_is_not_here(
@@ -250,6 +278,12 @@ def test_of_a_context_is_missing_what_is_not_here(
         "reaches": {"127.0.0.1:1": False},
     }
     assert time.time() - old.stat().st_mtime < 60
+    came = tmp_path / "weights.tar"
+    came.write_text("weighty.")
+    assert program["context"].keep(["torn-3.tar", str(came)]) == 0
+    whole = tmp_path / "parts" / "torn-3.tar"
+    assert (whole.read_text(), whole.stat().st_mode & 0o777) == ("weighty.", 0o600)
+    assert {one.name for one in whole.parent.iterdir()} == {"code-1.tar", "torn-3.tar"}
     kept = tmp_path / "network.json"
     assert json.loads(kept.read_text()) == asked["network"]
     assert kept.stat().st_mode & 0o777 == 0o600

@@ -24,8 +24,7 @@ def fleet(tmp_path: Path) -> Fleet:
 
 
 def logins(fleet: Fleet, node: Node) -> dict[str, str]:
-    file = Path(trust.each(fleet, [node])[node.name]["evc_login"])
-    found = json.loads(file.read_text())["auths"]
+    found = json.loads(trust.orders(fleet, [node])[node.name]["login"])["auths"]
     return {host: base64.b64decode(one["auth"]).decode() for host, one in found.items()}
 
 
@@ -44,8 +43,9 @@ def test_of_a_node_that_is_gone_no_login_stays(fleet: Fleet) -> None:
     """In another registry than EVC's own it is that of all nodes, and nobody refuses it."""
     fleet.config_file.write_text("path: {registry: shop, dockerhub: true}\n")
     another.keep_login(fleet, "shop", Secret("push"), nodes=False)
-    file = Path(trust.each(fleet, [EDGE])["edge"]["evc_login"])
-    assert "auth" in file.read_text()
+    login = trust.orders(fleet, [EDGE])["edge"]["login"]
+    file = fleet.certs / "registry" / "docker" / "edge"
+    assert "auth" in login and file.read_text() == login
     trust.end_logins(fleet, ["edge", "never"])
     assert not file.exists()
 
