@@ -17,19 +17,23 @@ settings.load_profile("ci" if "CI" in os.environ else "busy")
 OTHERS = "others"
 # The files whose tests share a fleet, the longest first. The first three begin with one of their
 # own, and need it: in one nothing is registered yet, in the other what is set for all models
-# restarts all that there are. The fourth worker has all the other tests, and needs no fleet.
+# restarts all that there are. The fourth worker has most other tests, and needs no fleet.
 FLEETS = ("test_main_job", "test_settings", "test_logger", OTHERS, "test_faults", "test_networks",
           "test_builds", "test_enroll", "test_swap_deaths", "test_nodes", "test_platforms",
           "test_original", "test_camera", "test_sentinels")  # fmt: skip
+LAST = "tests/unit/runbooks"  # file by file, for whoever has done all that
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: FLEETS.index(_group(item.nodeid)))
+    order = {name: place for place, name in enumerate(FLEETS)}
+    items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
 
 
 def _group(nodeid: str) -> str:
     file, _, _ = nodeid.partition(".py::")
     folder, _, name = file.rpartition("/")
+    if folder == LAST:
+        return file
     return name if folder == "tests/fleet" and name in FLEETS else OTHERS
 
 

@@ -32,9 +32,12 @@ pytest.register_assert_rewrite("loggers", "sentinels")
 PROJECTS = Path(__file__).parent / "projects"
 # The base of most releases in tests is Python and little else: nodes pull it hundreds of times.
 SMALL = """FROM {python} AS whole
+RUN cd /usr/lib/python3.11 \\
+ && rm -r *2to3 asyncio distutils multiprocessing pydoc_data test unittest xml xmlrpc \\
+ && cd lib-dynload && rm _codecs_* _curses* _dbm.* _hashlib.* _sqlite3.* _ssl.* nis.*
 RUN programs="/bin/sh /bin/cat /bin/ls /usr/bin/seq /usr/bin/tail /usr/bin/python3" \\
  && libraries=$(ldd $programs /usr/lib/python3.11/lib-dynload/*.so | grep -o ' /lib[^ ]*') \\
- && mkdir -p /small/tmp && chmod 1777 /small/tmp && rm -r /usr/lib/python3.11/*2to3 \\
+ && mkdir -p /small/tmp && chmod 1777 /small/tmp \\
  && cp -L --parents $programs $libraries /lib64/ld-* /etc/passwd /etc/group /small \\
  && cp -a --parents /usr/lib/python3.11 /small
 FROM scratch

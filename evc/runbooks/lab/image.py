@@ -12,11 +12,12 @@ from evc.runbooks import base_images
 
 LOGIN_FOLDER = "etc/evc-lab"
 
+# Without a message of the day, for which each login would run four programs.
 DOCKERFILE = """FROM {debian}
 RUN printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d \\
  && apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\
     ca-certificates cron docker.io iproute2 iptables openssh-server procps python3 sudo tini \\
- && rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d \\
+ && rm -rf /var/lib/apt/lists/* /usr/sbin/policy-rc.d /etc/update-motd.d/* \\
  && rm -f /etc/ssh/ssh_host_* && : > /etc/machine-id
 COPY evc-lab-node /usr/local/sbin/evc-lab-node
 ENTRYPOINT ["/usr/bin/tini", "--", "/usr/local/sbin/evc-lab-node"]
