@@ -14,8 +14,7 @@ def main(arguments):
     program = Path(sys.argv[0]).read_bytes()
     if arguments:
         _prepare(pwd.getpwnam(arguments[0]), arguments[1:])
-    if not _is(home.PROGRAM, program):  # who follows a job may still load from it
-        home.replace(home.PROGRAM, program, 0o755)
+    home.put(home.PROGRAM, program, 0o755)
     return 0
 
 
@@ -32,6 +31,7 @@ def _prepare(user, folders):
 
 
 def _folder(path, uid, gid, mode):
+    os.umask(0o022)  # whatever root's is: evc has to get through the folders above
     path.mkdir(parents=True, exist_ok=True)
     os.chown(str(path), uid, gid)
     path.chmod(mode)
@@ -46,10 +46,3 @@ def _take_over(folder, user):
     if not stat.S_ISDIR(found.st_mode):
         sys.exit("%s is no folder: take it away" % folder)
     os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
-
-
-def _is(path, data):
-    try:
-        return path.read_bytes() == data and path.stat().st_mode & 0o777 == 0o755
-    except OSError:
-        return False

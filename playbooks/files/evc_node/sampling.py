@@ -14,9 +14,9 @@ AGENT = "evc_agent.py"
 
 
 def main(arguments):
-    """Start the agent; with a FILE, which is one, that in the place of the one there."""
+    """Start the agent; with a FILE, which is one, that in its place."""
     if arguments:
-        home.replace(home.HOME / AGENT, Path(arguments[0]).read_bytes(), 0o755)
+        home.put(home.HOME / AGENT, Path(arguments[0]).read_bytes(), 0o755)
     keep()
     return 0
 

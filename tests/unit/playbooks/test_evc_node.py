@@ -241,6 +241,19 @@ def test_a_program_is_put_in_its_place_once(
     assert len(seen) == 2
 
 
+def test_what_evc_passes_through_is_open_whatever_the_umask(
+    program: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    certs = tmp_path / "docker" / "certs.d"
+    before = os.umask(0o077)
+    try:
+        program["install"]._folder(certs, os.getuid(), os.getgid(), 0o2775)
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o7777 for path in (certs, certs.parent)]
+    assert modes == [0o2775, 0o755]
+
+
 def test_a_link_in_the_place_of_a_folder_is_not_followed(
     program: dict[str, ModuleType], tmp_path: Path
 ) -> None:
