@@ -6,18 +6,17 @@ The parts of a context are named by their content: what is here is not sent agai
 import json
 import os
 import shutil
-import sys
 
 import home
 import probe
 
 
-def main(_arguments):
+def main(arguments):
     """Say which "parts" are missing, and keep the "network" that builds have from now on.
 
     Proxies and mirrors have their passwords: they are in no order, whose journal is kept and sent.
     """
-    asked = json.load(sys.stdin)
+    asked = home.order(arguments)
     home.replace(home.HOME / "network.json", json.dumps(asked["network"]).encode())
     parts().mkdir(mode=0o700, exist_ok=True)
     missing = [name for name, size in asked["parts"].items() if use(name) != size]

@@ -25,10 +25,9 @@ EMULATORS = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64", "armv7": "qemu-arm
 BOARD_MODEL = Path("/proc/device-tree/model")
 
 
-def main(_arguments):
-    """Print one JSON object; stdin says what to look for: {"images", "registries"}."""
-    order = json.loads(sys.stdin.read() or "{}")
-    print(json.dumps(look(order)))
+def main(arguments):
+    """Print one JSON object; the order says what to look for: {"images", "registries"}."""
+    print(json.dumps(look(home.order(arguments))))
     return 0
 
 

@@ -7,16 +7,15 @@ part of an order, whose journal is kept and sent.
 import contextlib
 import io
 import json
-import sys
 import tarfile
 
 import engine
 import home
 
 
-def main(_arguments):
+def main(arguments):
     """Keep files for the next swap of a model: {"model", "volume", "files": {path: text}}."""
-    order = json.load(sys.stdin)
+    order = home.order(arguments)
     path = _waiting(order["model"])
     path.parent.mkdir(parents=True, exist_ok=True)
     home.replace(path, json.dumps(order).encode())
