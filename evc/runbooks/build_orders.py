@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from evc.doors import ansible
 from evc.doors import fleet as fleets
 from evc.doors import project as projects
 from evc.doors.fleet import Fleet
@@ -91,7 +92,7 @@ def packed(project: Project, part: Part, folder: Path) -> Packed:
     with path.open("rb") as tar:
         digest = hashlib.file_digest(tar, "sha256").hexdigest()
     name = f"{part.kind}-{digest[:20]}.tar"
-    return {"name": name, "path": str(path), "size": path.stat().st_size}
+    return {"name": name, "path": ansible.script(path), "size": path.stat().st_size}
 
 
 def _pinned(reg: Registry, reader: str, recipe: Recipe) -> dict[str, str]:

@@ -53,7 +53,7 @@ def play(
             if orders and node.name in orders:
                 file = folder / node.name
                 fleets.write_private(file, json.dumps(orders[node.name]))
-                host["evc_order_file"] = str(file)
+                host["evc_order_file"] = ansible.script(file)
             hosts[node.name] = host
         playbook = fleets.share() / "playbooks" / f"{name}.yaml"
         shared = {"evc_patience": PATIENCE_SECONDS, **(variables or {})}

@@ -19,9 +19,10 @@ def mark(home):
 
 def has_group(name):
     try:
-        return grp.getgrnam(name) is not None
+        grp.getgrnam(name)
     except KeyError:
         return False
+    return True
 
 
 print(

@@ -56,7 +56,8 @@ class Connection:
 def script(path: Path) -> str:
     """A file of the controller's as `ansible.builtin.script` takes it: in quotes it does not hold.
 
-    Whoever has both kinds in a folder's name hears from Ansible that there is no such file.
+    Of a folder whose name has both kinds, or a variable of the shell's (`$HOME`), Ansible says that
+    it finds no such file.
     """
     quote = '"' if "'" in str(path) else "'"
     return f"{quote}{path}{quote}"
